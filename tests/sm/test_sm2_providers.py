@@ -1,22 +1,11 @@
 import ctypes
 import os
 import random
-import subprocess
 import types
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sm.der import (
-    export_pkcs8,
-    export_spki,
-    import_pkcs8,
-    import_spki,
-    read_der_signature,
-    read_pem,
-    signature_to_der,
-    write_pem,
-)
 from sm.errors import InvalidKey, InvalidSignature, Malformed, ProviderUnavailable
 from sm.providers import libcrypto, open_provider, openssl
 from sm.providers.gmssl import GmsslProvider, random_nonce
@@ -204,53 +193,6 @@ def test_a_refusal_leaves_no_error_behind_for_tls():
 def test_signers_outlive_the_names_of_their_provider():
     signer = OpensslProvider().signer(PrivateKey(b"\7" * 32))
     OpensslProvider().verifier(signer.public_key).verify(MESSAGE, signer.sign(MESSAGE))
-
-
-# --- the openssl command as the third opinion
-
-
-@pytest.fixture
-def command(tmp_path):
-    def run(*arguments):
-        return subprocess.run(["openssl", *arguments], cwd=tmp_path, capture_output=True, check=False, text=True)
-
-    return run
-
-
-RAW_SM3 = ("-rawin", "-digest", "sm3")
-
-
-@pytest.mark.parametrize("user_id", ["1234567812345678", "ESSC-QR-B1"])
-def test_the_openssl_command_verifies_our_signatures(provider, command, tmp_path, user_id):
-    signer = provider.signer(provider.generate(), user_id.encode())
-    (tmp_path / "public.pem").write_text(write_pem("PUBLIC KEY", export_spki(signer.public_key)))
-    (tmp_path / "message").write_bytes(MESSAGE)
-    (tmp_path / "signature").write_bytes(signature_to_der(signer.sign(MESSAGE)))
-    verify = ("pkeyutl", "-verify", "-pubin", "-inkey", "public.pem", "-in", "message", "-sigfile", "signature")
-    assert command(*verify, *RAW_SM3, "-pkeyopt", f"distid:{user_id}").returncode == 0
-    assert command(*verify, *RAW_SM3, "-pkeyopt", "distid:another").returncode != 0
-
-
-@pytest.mark.parametrize("user_id", ["1234567812345678", "ESSC-QR-B1"])
-def test_we_verify_the_openssl_commands_signatures_and_read_its_keys(provider, command, tmp_path, user_id):
-    assert command("genpkey", "-algorithm", "SM2", "-out", "key.pem").returncode == 0
-    assert command("pkey", "-in", "key.pem", "-pubout", "-out", "public.pem").returncode == 0
-    (tmp_path / "message").write_bytes(MESSAGE)
-    sign = ("pkeyutl", "-sign", "-inkey", "key.pem", "-in", "message", "-out", "signature", *RAW_SM3)
-    assert command(*sign, "-pkeyopt", f"distid:{user_id}").returncode == 0
-    public_key = import_spki(read_pem("PUBLIC KEY", (tmp_path / "public.pem").read_text()))
-    private_key = import_pkcs8(read_pem("PRIVATE KEY", (tmp_path / "key.pem").read_text()))
-    assert provider.public_key_of(private_key) == public_key
-    signature = read_der_signature((tmp_path / "signature").read_bytes())
-    provider.verifier(public_key, user_id.encode()).verify(MESSAGE, signature)
-
-
-def test_the_openssl_command_reads_our_private_keys(provider, command, tmp_path):
-    private_key = provider.generate()
-    (tmp_path / "key.pem").write_text(write_pem("PRIVATE KEY", export_pkcs8(private_key)))
-    assert command("pkey", "-in", "key.pem", "-pubout", "-out", "public.pem").returncode == 0
-    public_key = import_spki(read_pem("PUBLIC KEY", (tmp_path / "public.pem").read_text()))
-    assert public_key == provider.public_key_of(private_key)
 
 
 # --- the table, the self-test, machines without SM2
