@@ -24,7 +24,7 @@ test: ## run the tests against servers of their own
 check: ## lint, format, types and import order: all of them, then the verdict
 	@deploy/bootstrap.sh check
 	@failed=; \
-	for step in "ruff check" "ruff format --check" "mypy" "lint-imports"; do \
+	for step in "ruff check" "ruff format --check" "mypy" "lint-imports --no-logo"; do \
 		printf '== %s\n' "$$step"; \
 		.venv/bin/$$step || failed="$$failed [$$step]"; \
 	done; \

@@ -18,7 +18,7 @@ main() {
     case $goal in run | check | test) ;; *) fail "unknown goal '$goal': run, check or test" ;; esac
     python=$(find_python)
     provide_debian_packages
-    [ -n "$python" ] || fail "Python 3.11 or newer with its venv module is needed; PYTHON=/path/to/python names one"
+    [ -n "$python" ] || fail "Python 3.11 or newer with its venv module is needed (Debian 12 has it); PYTHON=… names another"
     build_environment
     install_locked_packages
     install_project

@@ -18,7 +18,8 @@ def fail_if_missing(run: Callable[[], AbstractContextManager[Server]], stack: co
     try:
         return stack.enter_context(run())
     except ServerMissingError as missing:
-        pytest.fail(str(missing), pytrace=False)
+        command = str(missing)
+    pytest.fail(command, pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -84,7 +84,10 @@ def command_of(command: Sequence[str | Path], end_signal: str = "TERM") -> list[
 
 
 def start(command: Sequence[str | Path], log: Path, end_signal: str = "TERM") -> subprocess.Popen[bytes]:
-    """Start a server that writes to `log` and ends with this process at the latest."""
+    """Start a server that writes to `log` and ends with this process at the latest.
+
+    Call it from the main thread: what the kernel watches is the thread that starts the server.
+    """
     with log.open("ab") as output:
         return subprocess.Popen(
             command_of(command, end_signal),
@@ -306,4 +309,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ServerMissingError as missing:
+        sys.exit(str(missing))

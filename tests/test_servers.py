@@ -69,6 +69,7 @@ def test_a_missing_server_names_the_command_that_installs_it(monkeypatch):
         servers.find_program("postgres")
 
 
+@pytest.mark.usefixtures("postgres_server", "redis_server")
 def test_the_servers_die_with_a_process_that_is_killed():
     by_hand = subprocess.Popen([sys.executable, "-m", "tests.servers"], cwd=ROOT, stdout=subprocess.PIPE)
     with by_hand:
