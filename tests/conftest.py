@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 
+from tests.service import Service, running_service
 from tests.servers import PostgresServer, RedisServer, ServerMissingError, run_postgres, run_redis
 
 Server = TypeVar("Server")
@@ -62,3 +63,17 @@ def redis_url(redis_server: RedisServer) -> str:
     """The URL of a Redis that has just forgotten everything."""
     redis_server.flush()
     return redis_server.url
+
+
+@pytest.fixture
+def service(database_url: str, tmp_path: Path) -> Iterator[Service]:
+    """A whole service, once on SQLite and once on PostgreSQL, without Redis."""
+    with running_service(database_url, tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def sqlite_service(sqlite_url: str, tmp_path: Path) -> Iterator[Service]:
+    """A whole service on SQLite alone, for what no database has a say in."""
+    with running_service(sqlite_url, tmp_path) as running:
+        yield running

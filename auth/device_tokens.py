@@ -1,0 +1,129 @@
+"""A bound phone gets a short token: an assertion signed by its key, and a DPoP proof of the same key.
+
+Grant type ``urn:ietf:params:oauth:grant-type:jwt-bearer`` (RFC 7523 section 2.1).
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from sqlalchemy.engine import Connection
+
+from auth.devices import Device, find_device
+from auth.errors import DeviceEnded, ProofWrong
+from auth.guard import Gate
+from auth.proofs import PROOF_SECONDS, DeviceProof, ProvenRequest, spent_key, verify_proof
+from core.errors import Kind, Refusal
+from core.ids import is_id
+
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+SCOPE = "card"
+ASSERTION_SECONDS = 60
+_LIMIT = 2048
+
+CardLevel = Callable[[Connection, str], str]
+"""At which assurance level does this card stand? Asked of ``ecard``, handed in by ``web.runtime``."""
+
+
+class AssertionWrong(Refusal):
+    kind = Kind.MALFORMED
+    code = "assertion_wrong"
+    title_en = "The assertion was not signed by an active phone's key for this service."
+    title_zh = "断言未由有效绑定手机的密钥签署。"
+    next_en = "Sign a new assertion with iss = sub = the device id and aud = the issuer."
+    next_zh = "请用设备密钥重新签署断言。"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A token request as it came in; nothing of it is believed."""
+
+    assertion: str
+    proof: str | None
+    address: str
+
+
+def grant_token(gate: Gate, card_level: CardLevel, given: TokenRequest) -> str:
+    """Check assertion and proof and issue a token for the phone's card.
+
+    Raises ``AssertionWrong``, ``ProofWrong`` or ``DeviceEnded``.
+    """
+    proof = verify_proof(gate.ground, given.proof, ProvenRequest("POST", given.address))
+    with gate.ground.database.transaction() as connection:
+        device = _find_asserted_device(connection, given.assertion)
+        claims = _verify_assertion(gate, given.assertion, proof)
+        _require_same_device(device, proof, claims)
+        _spend(gate, proof, claims)
+        if device.standing != "active":
+            raise DeviceEnded
+        level = card_level(connection, device.card)
+    return gate.tokens.issue_token(
+        device=device.id,
+        card=device.card,
+        channel=device.channel,
+        thumbprint=proof.thumbprint,
+        level=level,
+        scope=SCOPE,
+    )
+
+
+def _find_asserted_device(connection: Connection, assertion: str) -> Device:
+    if len(assertion) > _LIMIT:
+        raise AssertionWrong(f"longer than {_LIMIT} characters")
+    try:
+        unverified = jwt.decode(assertion, options={"verify_signature": False})
+    except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
+        raise AssertionWrong(type(error).__name__) from error
+    name = unverified.get("sub")
+    device = find_device(connection, name) if isinstance(name, str) and is_id(name, "dev") else None
+    if device is None:
+        raise AssertionWrong
+    return device
+
+
+def _verify_assertion(gate: Gate, assertion: str, proof: DeviceProof) -> dict[str, Any]:
+    options: Any = {
+        "require": ["iss", "sub", "aud", "iat", "exp", "jti"],
+        "verify_exp": False,
+        "verify_iat": False,
+        "verify_nbf": False,
+        "strict_aud": True,
+    }
+    try:
+        key = jwt.PyJWK({**proof.public_jwk}, algorithm="ES256").key
+        claims: dict[str, Any] = jwt.decode(
+            assertion, key, algorithms=["ES256"], audience=gate.ground.settings.issuer, options=options
+        )
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        raise AssertionWrong(type(error).__name__) from error
+    _require_time(gate, claims)
+    return claims
+
+
+def _require_time(gate: Gate, claims: dict[str, Any]) -> None:
+    now = gate.ground.clock().timestamp()
+    expires, issued = claims["exp"], claims["iat"]
+    if not all(isinstance(value, int) and not isinstance(value, bool) for value in (expires, issued)):
+        raise AssertionWrong("exp and iat must be whole seconds")
+    if not (now < expires <= now + ASSERTION_SECONDS + 5 and issued <= now + 5):
+        raise AssertionWrong(f"exp must lie within the next {ASSERTION_SECONDS} seconds")
+
+
+def _require_same_device(device: Device, proof: DeviceProof, claims: dict[str, Any]) -> None:
+    if claims["iss"] != device.id or claims["sub"] != device.id:
+        raise AssertionWrong("iss and sub must be the device id")
+    if device.thumbprint != proof.thumbprint:
+        raise AssertionWrong
+    if not isinstance(claims["jti"], str) or not 8 <= len(claims["jti"]) <= 128:
+        raise AssertionWrong("jti must be 8 to 128 characters")
+
+
+def _spend(gate: Gate, proof: DeviceProof, claims: dict[str, Any]) -> None:
+    name = hashlib.sha256(f"{proof.thumbprint}.{claims['jti']}".encode()).hexdigest()
+    once = gate.ground.ephemeral.add_once
+    if not once(spent_key(proof), PROOF_SECONDS * 2):
+        raise ProofWrong("this proof was used before")
+    if not once(f"assertion:{name}", ASSERTION_SECONDS * 2):
+        raise AssertionWrong("this assertion was used before")

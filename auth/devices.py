@@ -1,0 +1,76 @@
+"""The phones that carry a card."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from auth.models import devices
+from core.clock import to_millis
+from core.database import changed_one
+from core.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A phone bound to a card; ``standing`` is active or ended."""
+
+    id: str
+    card: str
+    channel: str
+    thumbprint: str
+    standing: str
+
+
+def bind_device(
+    connection: Connection, *, card: str, channel: str, thumbprint: str, public_jwk: Mapping[str, str], at: datetime
+) -> str:
+    """Bind a phone's key to a card and return the device's id."""
+    device = new_id("dev")
+    connection.execute(
+        devices.insert().values(
+            id=device,
+            card=card,
+            channel=channel,
+            thumbprint=thumbprint,
+            public_jwk=dict(public_jwk),
+            standing="active",
+            bound_at=to_millis(at),
+        )
+    )
+    return device
+
+
+def active_devices(connection: Connection, card: str) -> list[Device]:
+    """List the card's active phones, the longest bound first."""
+    rows = connection.execute(
+        sa.select(devices).where(devices.c.card == card, devices.c.standing == "active").order_by(devices.c.number)
+    )
+    return [_device_of(row) for row in rows]
+
+
+def find_device(connection: Connection, device: str) -> Device | None:
+    row = connection.execute(sa.select(devices).where(devices.c.id == device)).first()
+    return _device_of(row) if row else None
+
+
+def devices_of_key(connection: Connection, thumbprint: str) -> list[Device]:
+    """List every binding this phone's key ever had, ended ones as well."""
+    rows = connection.execute(sa.select(devices).where(devices.c.thumbprint == thumbprint).order_by(devices.c.number))
+    return [_device_of(row) for row in rows]
+
+
+def end_device(connection: Connection, device: str, *, because: str, at: datetime) -> bool:
+    """End a binding; False if it was ended already."""
+    ended = (
+        devices.update()
+        .where(devices.c.id == device, devices.c.standing == "active")
+        .values(standing="ended", ended_at=to_millis(at), ended_because=because)
+    )
+    return changed_one(connection, ended)
+
+
+def _device_of(row: sa.Row[tuple[object, ...]]) -> Device:
+    return Device(row.id, row.card, row.channel, row.thumbprint, row.standing)

@@ -1,0 +1,84 @@
+"""Refusals about who is calling."""
+
+from core.errors import Kind, Refusal
+
+
+class Unauthenticated(Refusal):
+    kind = Kind.UNAUTHENTICATED
+    code = "unauthenticated"
+    title_en = "The caller did not prove who it is."
+    title_zh = "未能确认调用方身份。"
+    next_en = "Sign the request with a registered key, or send a valid token with its proof."
+    next_zh = "请使用已登记的密钥签名，或提供有效令牌及其持有证明。"
+
+
+class SignatureMissing(Unauthenticated):
+    code = "signature_missing"
+    title_en = "The request carries no ESSC-SM2-SM3 signature."
+    title_zh = "请求缺少 ESSC-SM2-SM3 签名。"
+
+
+class SignatureWrong(Unauthenticated):
+    code = "signature_wrong"
+    title_en = "The request's signature does not belong to this request and this key."
+    title_zh = "请求签名验证失败。"
+
+
+class SignatureStale(Unauthenticated):
+    code = "signature_stale"
+    title_en = "The request was signed more than 300 seconds before or after now."
+    title_zh = "请求签名时间与服务器时间相差超过 300 秒。"
+    next_en = "Set the clock and sign again."
+    next_zh = "请校准时钟后重新签名。"
+
+
+class NonceSpent(Refusal):
+    kind = Kind.CONFLICT
+    code = "nonce_spent"
+    title_en = "This signed request was sent before."
+    title_zh = "该签名请求已被使用。"
+    next_en = "Sign again with a new nonce; keep the Idempotency-Key."
+    next_zh = "请更换随机数重新签名，幂等键保持不变。"
+
+
+class TerminalNotAllowed(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "terminal_not_allowed"
+    title_en = "This terminal may not do that."
+    title_zh = "该终端无权执行此操作。"
+    next_en = "Ask the card centre to check the terminal's registration."
+    next_zh = "请联系社保卡中心核对终端登记信息。"
+
+
+class TokenWrong(Unauthenticated):
+    code = "token_wrong"
+    title_en = "The access token is not valid."
+    title_zh = "访问令牌无效。"
+    next_en = "Get a new token and try again."
+    next_zh = "请重新获取令牌后再试。"
+
+
+class ProofWrong(Unauthenticated):
+    code = "proof_wrong"
+    title_en = "The DPoP proof does not belong to this request and this key."
+    title_zh = "DPoP 持有证明与请求或密钥不符。"
+    next_en = "Make a new proof for this very request; check the phone's clock."
+    next_zh = "请为本次请求重新生成持有证明，并检查手机时间。"
+
+
+class DeviceEnded(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "device_ended"
+    title_en = "This phone no longer carries the card: it was moved to another phone or ended by the holder."
+    title_zh = "该手机已不再绑定电子社保卡（已换绑或已解除）。"
+    next_en = "If that was not you, call 12333 now; otherwise enroll this phone again at a reader."
+    next_zh = "如非本人操作，请立即致电 12333；否则请到读卡终端重新绑定。"
+
+
+class ScopeMissing(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "scope_missing"
+    title_en = "The caller is known but this is not among what it may do."
+    title_zh = "调用方无此操作权限。"
+    next_en = "Ask the card centre for the scope named in the detail."
+    next_zh = "请向社保卡中心申请相应权限。"

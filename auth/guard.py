@@ -1,0 +1,169 @@
+"""The guard of every route: who may call it stands in the decorator, and nobody else gets through.
+
+``@allow(Terminal)`` hands the proven caller to the view as its first argument. A test walks all routes and fails
+for one without a guard.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, cast
+from urllib.parse import quote
+
+from flask import current_app, request
+
+from auth.errors import ProofWrong, ScopeMissing, TerminalNotAllowed, TokenWrong
+from auth.proofs import PROOF_SECONDS, DeviceProof, ProvenRequest, spent_key, verify_proof
+from auth.signed_requests import SignedRequests, Terminal, spend_nonce
+from auth.tokens import TokenDesk
+from core.errors import Limited
+from core.ground import Ground
+
+View = Callable[..., Any]
+
+
+class Anyone:
+    """Nobody in particular: a public route."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKey:
+    """A phone that proved its key for this request and its body, without saying which card it carries."""
+
+    proof: DeviceProof
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A phone with a token for a card; that card and device still stand is asked where it matters."""
+
+    device: str
+    card: str
+    thumbprint: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What the guard needs; made once by ``web.runtime``."""
+
+    ground: Ground
+    requests: SignedRequests
+    tokens: TokenDesk
+
+
+CALLERS = {Anyone: "anyone", DeviceKey: "phone (device key)", Phone: "phone (token)", Terminal: "terminal"}
+
+
+def gate() -> Gate:
+    return cast("Gate", current_app.extensions["auth.gate"])
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may call a route, with which scope, and which of the limits of ``settings`` counts its calls."""
+
+    caller: type
+    scope: str | None
+    limit: str
+
+
+def allow(
+    caller: type, *, scope: str | None = None, limit: str = "phone_requests_per_minute"
+) -> Callable[[View], View]:
+    """Let one kind of caller in.
+
+    Args:
+        caller: ``Anyone``, ``DeviceKey``, ``Phone`` or ``Terminal``.
+        scope: for terminals the institution's scope, for phones the token's, that the route needs.
+        limit: for phones, the setting that limits the calls of a minute.
+    """
+    admit = _ADMIT[caller]
+    rule = Rule(caller, scope, limit)
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            return admit(view, rule, args, kwargs)
+
+        guarded.rule = rule  # type: ignore[attr-defined]  # read by the test of all routes and by OpenAPI
+        return guarded
+
+    return decorate
+
+
+def _admit_anyone(view: View, _rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return view(*args, **kwargs)
+
+
+def _admit_terminal(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Verify, spend the nonce and run the view in one transaction: a request that failed half-way was never sent."""
+    at = gate()
+    terminal = at.requests.verify_request(
+        request.headers.get("Authorization"), request.method, request_target(), request.get_data()
+    )
+    if rule.scope and rule.scope not in terminal.party.institution.scopes:
+        raise TerminalNotAllowed(f"scope {rule.scope}")
+    with at.ground.database.transaction() as connection:
+        spend_nonce(connection, terminal.evidence)
+        return view(terminal, *args, **kwargs)
+
+
+def _admit_device_key(view: View, _rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    at = gate()
+    proof = verify_proof(at.ground, request.headers.get("DPoP"), _proven(body=request.get_data()))
+    if not at.ground.ephemeral.add_once(spent_key(proof), PROOF_SECONDS * 2):
+        raise ProofWrong("this proof was used before")
+    return view(DeviceKey(proof), *args, **kwargs)
+
+
+def _admit_phone(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    at = gate()
+    given = _given_token()
+    token = at.tokens.verify_token(given)
+    proof = verify_proof(at.ground, request.headers.get("DPoP"), _proven(access_token=given))
+    if proof.thumbprint != token.thumbprint:
+        raise ProofWrong("the proof's key is not the token's")
+    if rule.scope and rule.scope not in token.scope:
+        raise ScopeMissing(f"scope {rule.scope}")
+    _spend_and_count(at, proof, token.device, rule.limit)
+    return view(Phone(token.device, token.card, token.thumbprint, token.level), *args, **kwargs)
+
+
+def _spend_and_count(at: Gate, proof: DeviceProof, device: str, limit: str) -> None:
+    per_minute: int = getattr(at.ground.settings, limit)
+    counted = f"{limit}:{device}"
+    first, count = at.ground.ephemeral.add_once_and_count(spent_key(proof), PROOF_SECONDS * 2, counted, 60)
+    if not first:
+        raise ProofWrong("this proof was used before")
+    if count > per_minute:
+        raise Limited(f"{per_minute} requests a minute for each phone", retry_after=60)
+
+
+_ADMIT: dict[type, Callable[..., Any]] = {
+    Anyone: _admit_anyone,
+    DeviceKey: _admit_device_key,
+    Phone: _admit_phone,
+    Terminal: _admit_terminal,
+}
+
+
+def request_target() -> str:
+    """Give path and query as the caller sent them; the signature covers these bytes."""
+    raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI")
+    if raw:
+        return str(raw)
+    path = quote(request.path, safe="/:@!$&'()*+,;=-._~")
+    query = request.query_string.decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+def _proven(*, body: bytes | None = None, access_token: str | None = None) -> ProvenRequest:
+    return ProvenRequest(request.method, gate().ground.settings.issuer + request.path, body, access_token)
+
+
+def _given_token() -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "dpop" or not token:
+        raise TokenWrong("send Authorization: DPoP <token>")
+    return token

@@ -1,0 +1,31 @@
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+
+def hex_field(least: int, most: int | None = None, **kwargs: Any) -> fields.String:
+    """Describe ``least`` to ``most`` bytes as lower-case hex digits."""
+    most = most or least
+    pattern = rf"^(?:[0-9a-f]{{2}}){{{least},{most}}}$"
+    return fields.String(validate=validate.Regexp(pattern), **kwargs)
+
+
+def word_field(longest: int = 60, **kwargs: Any) -> fields.String:
+    """Describe a short name of letters, digits, dots, dashes, underscores and colons."""
+    return fields.String(validate=validate.Regexp(rf"^[A-Za-z0-9._:-]{{1,{longest}}}$"), **kwargs)
+
+
+class ProblemSchema(Schema):
+    """RFC 9457 problem details, as every refusal looks."""
+
+    type = fields.String(metadata={"example": "/problems#expired"})
+    title = fields.String(metadata={"example": "This code has expired."})
+    status = fields.Integer(metadata={"example": 410})
+    code = fields.String(metadata={"example": "expired"})
+    detail = fields.String()
+    next_step = fields.String(metadata={"example": "Ask the holder to refresh the code and scan the new one."})
+    request_id = fields.String(metadata={"example": "req_0h3k2m5q8r1t4v7w9x2z5b8d1f"})
+
+
+class NothingSchema(Schema):
+    """An empty object."""

@@ -1,0 +1,88 @@
+"""Tell holders and phones what happened: the worker turns events into notices that a phone fetches."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from auth.devices import active_devices, devices_of_key
+from channels.models import notices
+from core.clock import from_millis, to_millis
+from core.database import insert_if_new
+from core.errors import Malformed
+from core.ids import is_id, new_id
+from core.outbox import Event, claim_events
+
+_TO_ENDED_DEVICE = {"device.ended"}
+_TO_ALL_DEVICES = {
+    "card.issued",
+    "card.loss_reported",
+    "card.loss_lifted",
+    "card.cancelled",
+    "code.redeemed",
+    "code.taken_twice",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What one phone is told; ids and codes only."""
+
+    id: str
+    kind: str
+    card: str
+    content: dict[str, Any]
+    happened_at: datetime
+
+
+def tell_events(connection: Connection, *, at: datetime, most: int = 100) -> int:
+    """Turn waiting events into notices, in one transaction, and return how many events were taken."""
+    told = 0
+    for event in claim_events(connection, at=at, most=most):
+        for device in _addressees(connection, event):
+            insert_if_new(connection, notices, _values(event, device))
+        told += 1
+    return told
+
+
+def list_notices(
+    connection: Connection, thumbprint: str, *, after: str | None, limit: int
+) -> tuple[list[Notice], str | None]:
+    """List a phone's notices, the newest first, for every card that its key carries or once carried."""
+    mine = [device.id for device in devices_of_key(connection, thumbprint)]
+    query = sa.select(notices).where(notices.c.device.in_(mine)).order_by(notices.c.number.desc()).limit(limit + 1)
+    if after is not None:
+        query = query.where(notices.c.number < _number_of(connection, mine, after))
+    rows = connection.execute(query).all()
+    listed = [Notice(row.id, row.kind, row.card, row.content, from_millis(row.happened_at)) for row in rows[:limit]]
+    return listed, listed[-1].id if len(rows) > limit else None
+
+
+def _addressees(connection: Connection, event: Event) -> list[str]:
+    if event.kind in _TO_ENDED_DEVICE:
+        return [event.content["device"]]
+    if event.kind in _TO_ALL_DEVICES and event.card:
+        return [device.id for device in active_devices(connection, event.card)]
+    return []
+
+
+def _values(event: Event, device: str) -> dict[str, Any]:
+    return {
+        "id": new_id("ntc"),
+        "event": event.id,
+        "card": event.card,
+        "device": device,
+        "kind": event.kind,
+        "content": event.content,
+        "happened_at": to_millis(event.happened_at),
+    }
+
+
+def _number_of(connection: Connection, mine: list[str], after: str) -> int:
+    own = notices.c.id == after, notices.c.device.in_(mine)
+    number = connection.execute(sa.select(notices.c.number).where(*own)).scalar() if is_id(after, "ntc") else None
+    if number is None:
+        raise Malformed("after must be a cursor that this list has given")
+    return int(number)

@@ -1,0 +1,203 @@
+"""What is worth keeping for seconds: proof ids seen once, counters of limits, counter codes.
+
+Redis keeps it when configured, the database otherwise, and also while Redis does not answer. Nothing here is the truth
+of anything: whether a code was used is decided by the unique constraint of the redemptions alone.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import redis
+import sqlalchemy as sa
+import structlog
+
+from core.clock import Clock, to_millis
+from core.database import Database, Millis, Statement, metadata
+
+ephemeral = sa.Table(
+    "ephemeral",
+    metadata,
+    sa.Column("key", sa.String(160), primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False, server_default="1"),
+    sa.Column("expires_at", Millis, nullable=False, index=True),
+)
+
+_ADD_ONCE = Statement(
+    "INSERT INTO ephemeral (key, value, count, expires_at) VALUES (:key, :value, 1, :expires)"
+    " ON CONFLICT (key) DO UPDATE SET value = excluded.value, count = 1, expires_at = excluded.expires_at"
+    " WHERE ephemeral.expires_at <= :now RETURNING 1"
+)
+_COUNT = Statement(
+    "INSERT INTO ephemeral (key, value, count, expires_at) VALUES (:key, :value, 1, :expires)"
+    " ON CONFLICT (key) DO UPDATE SET"
+    " count = CASE WHEN ephemeral.expires_at <= :now THEN 1 ELSE ephemeral.count + 1 END,"
+    " expires_at = CASE WHEN ephemeral.expires_at <= :now THEN excluded.expires_at ELSE ephemeral.expires_at END"
+    " RETURNING count"
+)
+_GET = Statement("SELECT value FROM ephemeral WHERE key = :key AND expires_at > :now")
+
+
+class Ephemeral(Protocol):
+    """Short memory shared by all workers. Raises ``Unavailable`` where no store answers."""
+
+    def add_once(self, key: str, seconds: int) -> bool:
+        """Remember ``key``; False if it is remembered already."""
+        ...
+
+    def count(self, key: str, seconds: int) -> int:
+        """Count one more event under ``key`` in a window that began with its first one."""
+        ...
+
+    def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:
+        """Do both in one journey."""
+        ...
+
+    def put(self, key: str, value: bytes, seconds: int) -> bool:
+        """Keep ``value`` if nothing is kept under ``key``; False otherwise."""
+        ...
+
+    def get(self, key: str) -> bytes | None:
+        """Find what is kept."""
+        ...
+
+
+class DatabaseEphemeral:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def add_once(self, key: str, seconds: int) -> bool:
+        return self.put(key, b"", seconds)
+
+    def count(self, key: str, seconds: int) -> int:
+        with self._database.transaction() as connection:
+            rows = _COUNT.run(connection, self._values(key, b"", seconds))
+        return int(rows[0][0])
+
+    def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:
+        with self._database.transaction():
+            return self.add_once(once, once_seconds), self.count(counted, seconds)
+
+    def put(self, key: str, value: bytes, seconds: int) -> bool:
+        with self._database.transaction() as connection:
+            return bool(_ADD_ONCE.run(connection, self._values(key, value, seconds)))
+
+    def get(self, key: str) -> bytes | None:
+        with self._database.transaction() as connection:
+            rows = _GET.run(connection, {"key": key, "now": to_millis(self._clock())})
+        return bytes(rows[0][0]) if rows else None
+
+    def forget_expired(self) -> int:
+        """Delete what has expired; the worker calls this."""
+        with self._database.transaction() as connection:
+            expired = ephemeral.delete().where(ephemeral.c.expires_at <= to_millis(self._clock()))
+            return connection.execute(expired).rowcount
+
+    def _values(self, key: str, value: bytes, seconds: int) -> dict[str, object]:
+        now = to_millis(self._clock())
+        return {"key": key, "value": value, "now": now, "expires": now + seconds * 1000}
+
+
+class RedisEphemeral:
+    def __init__(self, client: "redis.Redis") -> None:
+        self._redis = client
+
+    def add_once(self, key: str, seconds: int) -> bool:
+        return self.put(key, b"1", seconds)
+
+    def count(self, key: str, seconds: int) -> int:
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.incr(key)
+        pipeline.expire(key, seconds, nx=True)
+        return int(pipeline.execute()[0])
+
+    def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.set(once, b"1", ex=once_seconds, nx=True)
+        pipeline.incr(counted)
+        pipeline.expire(counted, seconds, nx=True)
+        first, count, _ = pipeline.execute()
+        return bool(first), int(count)
+
+    def put(self, key: str, value: bytes, seconds: int) -> bool:
+        return bool(self._redis.set(key, value, ex=seconds, nx=True))
+
+    def get(self, key: str) -> bytes | None:
+        kept = self._redis.get(key)
+        return kept if isinstance(kept, bytes) else None
+
+
+@dataclass
+class _Breaker:
+    """Leaves a store alone for a moment after it failed, so that a dead Redis costs one time-out, not one a request."""
+
+    seconds: float = 1.0
+    open_until: float = 0.0
+
+    def is_open(self) -> bool:
+        return time.monotonic() < self.open_until
+
+    def trip(self) -> None:
+        self.open_until = time.monotonic() + self.seconds
+
+
+class FallbackEphemeral:
+    """Redis first, the database while Redis is away.
+
+    What was put while Redis was away is found again after it is back, because a miss looks into the database as well.
+    """
+
+    def __init__(self, first: RedisEphemeral, second: DatabaseEphemeral) -> None:
+        self._first = first
+        self._second = second
+        self._breaker = _Breaker()
+        self._log = structlog.get_logger("core.ephemeral")
+
+    def add_once(self, key: str, seconds: int) -> bool:
+        return self.put(key, b"1", seconds)
+
+    def count(self, key: str, seconds: int) -> int:
+        if not self._breaker.is_open():
+            try:
+                return self._first.count(key, seconds)
+            except redis.RedisError as error:
+                self._fail(error)
+        return self._second.count(key, seconds)
+
+    def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:
+        if not self._breaker.is_open():
+            try:
+                return self._first.add_once_and_count(once, once_seconds, counted, seconds)
+            except redis.RedisError as error:
+                self._fail(error)
+        return self._second.add_once_and_count(once, once_seconds, counted, seconds)
+
+    def put(self, key: str, value: bytes, seconds: int) -> bool:
+        if not self._breaker.is_open():
+            try:
+                return self._first.put(key, value, seconds)
+            except redis.RedisError as error:
+                self._fail(error)
+        return self._second.put(key, value, seconds)
+
+    def get(self, key: str) -> bytes | None:
+        if not self._breaker.is_open():
+            try:
+                kept = self._first.get(key)
+                return kept if kept is not None else self._second.get(key)
+            except redis.RedisError as error:
+                self._fail(error)
+        return self._second.get(key)
+
+    def _fail(self, error: redis.RedisError) -> None:
+        self._breaker.trip()
+        self._log.warning("redis_away", error=type(error).__name__)
+
+
+def open_redis(url: str) -> "redis.Redis":
+    """Open a client whose every call ends within 200 ms (threats.md S5)."""
+    return redis.Redis.from_url(
+        url, socket_timeout=0.2, socket_connect_timeout=0.2, retry_on_timeout=False, health_check_interval=0
+    )

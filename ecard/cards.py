@@ -1,0 +1,60 @@
+"""Electronic cards as they stand."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from core.clock import from_millis
+from core.errors import Missing
+from core.ids import is_id
+from ecard.errors import CardEnded, ElectronicCardSuspended
+from ecard.models import electronic_cards
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElectronicCard:
+    """One e-card; ``standing`` is active, suspended or revoked, ``card_index`` is what a code's handle holds."""
+
+    id: str
+    card_index: int
+    chip_card: str
+    holder: str
+    level: str
+    default_pin: bool
+    card_class: str
+    region: str
+    standing: str
+    credential: str
+    issued_at: datetime
+
+
+_COLUMNS = [electronic_cards.c[field.name] for field in fields(ElectronicCard)]
+
+
+def get_card(connection: Connection, card: str) -> ElectronicCard:
+    """Find a card; raises ``Missing``."""
+    found = _first(connection, electronic_cards.c.id == card) if is_id(card, "crd") else None
+    if found is None:
+        raise Missing
+    return found
+
+
+def find_card_of_chip(connection: Connection, chip_card: str) -> ElectronicCard | None:
+    return _first(connection, electronic_cards.c.chip_card == chip_card)
+
+
+def require_active(standing: str) -> None:
+    """Refuse a card that is suspended or revoked."""
+    if standing == "suspended":
+        raise ElectronicCardSuspended
+    if standing != "active":
+        raise CardEnded
+
+
+def _first(connection: Connection, condition: sa.ColumnElement[bool]) -> ElectronicCard | None:
+    row = connection.execute(sa.select(*_COLUMNS).where(condition)).mappings().first()
+    if row is None:
+        return None
+    return ElectronicCard(**{**row, "issued_at": from_millis(row["issued_at"])})

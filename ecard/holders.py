@@ -1,0 +1,87 @@
+"""The persons whose cards these are; their data is sealed at rest and masked everywhere else."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from core.clock import to_millis
+from core.database import insert_if_new
+from core.errors import Missing
+from core.ground import Ground
+from core.ids import new_id
+from ecard.models import holders
+
+_NUMBER = re.compile(r"[1-9]\d{16}[\dX]")
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999, clause 5
+_CHECK = "10X98765432"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A person in clear; never printed, logged or put into an error."""
+
+    id: str
+    social_security_number: str
+    name: str
+
+    def __repr__(self) -> str:
+        return f"Holder(id={self.id!r})"
+
+
+def is_social_security_number(given: str) -> bool:
+    """Tell whether 18 characters carry the right check digit (GB 11643-1999, ISO 7064 MOD 11-2)."""
+    if not _NUMBER.fullmatch(given):
+        return False
+    total = sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, given, strict=False))
+    return _CHECK[total % 11] == given[17]
+
+
+def mask_name(name: str) -> str:
+    """Show the last character of a name only: enough to recognise one's own."""
+    return "*" * (len(name) - 1) + name[-1] if name else ""
+
+
+def number_index(ground: Ground, social_security_number: str) -> str:
+    """Make the blind index under which a holder is found."""
+    return ground.fields.index("social_security_number", social_security_number)
+
+
+def keep_holder(ground: Ground, connection: Connection, social_security_number: str, name: str, at: datetime) -> str:
+    """Find or enter the holder of a number and return the id; a changed name replaces the old one."""
+    index = number_index(ground, social_security_number)
+    fields = ground.fields
+    entered = new_id("hld")
+    values = {
+        "id": entered,
+        "number_index": index,
+        "social_security_number": fields.seal("holders", "social_security_number", entered, social_security_number),
+        "name_index": fields.index("name", name),
+        "name": fields.seal("holders", "name", entered, name),
+        "known_since": to_millis(at),
+    }
+    insert_if_new(connection, holders, values)
+    holder: str = connection.execute(sa.select(holders.c.id).where(holders.c.number_index == index)).scalar_one()
+    if holder != entered:
+        _rename(ground, connection, holder, name)
+    return holder
+
+
+def get_holder(ground: Ground, connection: Connection, holder: str) -> Holder:
+    """Open a holder's record; raises ``Missing``."""
+    row = connection.execute(sa.select(holders).where(holders.c.id == holder)).first()
+    if row is None:
+        raise Missing
+    number = ground.fields.open("holders", "social_security_number", row.id, row.social_security_number)
+    return Holder(row.id, number, ground.fields.open("holders", "name", row.id, row.name))
+
+
+def _rename(ground: Ground, connection: Connection, holder: str, name: str) -> None:
+    index = ground.fields.index("name", name)
+    connection.execute(
+        holders.update()
+        .where(holders.c.id == holder, holders.c.name_index != index)
+        .values(name_index=index, name=ground.fields.seal("holders", "name", holder, name))
+    )

@@ -1,0 +1,140 @@
+"""The issuer's register of chip cards: which exist and how each stands."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from core.clock import to_millis
+from core.database import changed_one
+from core.ids import new_id
+from physical.errors import (
+    ChipCardCancelled,
+    ChipCardExpired,
+    ChipCardLost,
+    ChipCardNotYetValid,
+    ChipCardUnknown,
+)
+from physical.models import chip_cards
+
+STANDINGS = ("active", "lost", "cancelled")
+"""lost covers the provisional report (预挂失) and the full one; both stop the card at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChipCard:
+    """A chip card as the register knows it; ``generation`` is the first three characters of EF05 record 03."""
+
+    id: str
+    card_identification_code: str
+    generation: str
+    region: str
+    holder_index: str | None
+    issued_on: date | None
+    expires_on: date | None
+    standing: str
+
+
+def register_chip_card(
+    connection: Connection,
+    *,
+    card_identification_code: str,
+    generation: str,
+    region: str,
+    at: datetime,
+    issued_on: date | None = None,
+    expires_on: date | None = None,
+    holder_index: str | None = None,
+) -> str:
+    """Enter a produced card, ready for use; entering the same card again gives the same id."""
+    known = find_chip_card(connection, card_identification_code)
+    if known:
+        return known.id
+    chip_card = new_id("chp")
+    connection.execute(
+        chip_cards.insert().values(
+            id=chip_card,
+            card_identification_code=card_identification_code,
+            generation=generation,
+            region=region,
+            holder_index=holder_index,
+            issued_on=issued_on,
+            expires_on=expires_on,
+            standing="active",
+            standing_since=to_millis(at),
+            registered_at=to_millis(at),
+        )
+    )
+    return chip_card
+
+
+def find_chip_card(connection: Connection, card_identification_code: str) -> ChipCard | None:
+    return _first(connection, sa.select(chip_cards).where(_by_code(card_identification_code)))
+
+
+def get_chip_card(connection: Connection, card_identification_code: str) -> ChipCard:
+    """Find a card by its code; raises ``ChipCardUnknown``."""
+    card = find_chip_card(connection, card_identification_code)
+    if card is None:
+        raise ChipCardUnknown
+    return card
+
+
+def get_chip_card_by_id(connection: Connection, chip_card: str) -> ChipCard:
+    """Find a card by its id; raises ``ChipCardUnknown``."""
+    card = _first(connection, sa.select(chip_cards).where(chip_cards.c.id == chip_card))
+    if card is None:
+        raise ChipCardUnknown
+    return card
+
+
+def lock_chip_card(connection: Connection, chip_card: str) -> ChipCard:
+    """Read a card so that a loss report waits for this transaction, or this one for the report (threats.md E6)."""
+    statement = sa.select(chip_cards).where(chip_cards.c.id == chip_card).with_for_update(read=True)
+    card = _first(connection, statement)
+    if card is None:
+        raise ChipCardUnknown
+    return card
+
+
+def require_usable(card: ChipCard, at: datetime) -> None:
+    """Refuse a card that is lost, cancelled, or out of its dates; the expiry date itself is the last good day."""
+    if card.standing == "lost":
+        raise ChipCardLost
+    if card.standing != "active":
+        raise ChipCardCancelled
+    if card.issued_on and at.date() < card.issued_on:
+        raise ChipCardNotYetValid
+    if card.expires_on and at.date() > card.expires_on:
+        raise ChipCardExpired
+
+
+def change_standing(connection: Connection, chip_card: str, *, frm: str, to: str, at: datetime) -> bool:
+    """Move a card from one standing to another; False if it does not stand at ``frm`` (any more)."""
+    moved = (
+        chip_cards.update()
+        .where(chip_cards.c.id == chip_card, chip_cards.c.standing == frm)
+        .values(standing=to, standing_since=to_millis(at))
+    )
+    return changed_one(connection, moved)
+
+
+def _by_code(code: str) -> sa.ColumnElement[bool]:
+    return chip_cards.c.card_identification_code == code
+
+
+def _first(connection: Connection, statement: sa.Select[tuple[object, ...]]) -> ChipCard | None:
+    row = connection.execute(statement).first()
+    if row is None:
+        return None
+    return ChipCard(
+        row.id,
+        row.card_identification_code,
+        row.generation,
+        row.region,
+        row.holder_index,
+        row.issued_on,
+        row.expires_on,
+        row.standing,
+    )

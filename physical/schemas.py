@@ -1,0 +1,29 @@
+from marshmallow import Schema, fields
+
+from auth.schemas import hex_field, word_field
+
+
+class OpenSessionSchema(Schema):
+    operator = word_field(required=True, metadata={"description": "who serves this reader", "example": "op-17"})
+
+
+class TerminalSessionSchema(Schema):
+    id = fields.String(metadata={"example": "ts_0h3k2m5q8r1t4v7w9x2z5b8d1f"})
+    terminal_nonce = hex_field(16)
+    expires_at = fields.String(metadata={"format": "date-time"})
+    display = fields.String(
+        metadata={"description": "text of the QR code that the reader shows", "example": "ESSC-ENROLL:1:ts_…:9f86…"}
+    )
+
+
+class BegunSchema(Schema):
+    id = fields.String()
+    service_nonce = hex_field(16)
+    device_key_sm3 = hex_field(32)
+    expires_at = fields.String(metadata={"format": "date-time"})
+
+
+class SessionStateSchema(Schema):
+    id = fields.String()
+    state = fields.String(metadata={"enum": ["open", "begun", "expired"]})
+    enrollment = fields.Nested(BegunSchema, allow_none=True)

@@ -1,0 +1,98 @@
+"""Turn what a terminal scanned into one thing that can be redeemed, whichever of the two renderings it was."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from core.clock import from_millis
+from core.errors import Limited, Unavailable
+from qr.code import read_code
+from qr.code_class import CodeClass
+from qr.counter_code import UnverifiedCounterCode
+from qr.desk import CodeDesk
+from qr.errors import CannotTell, CodeExpired, CodeNotYetValid, CodeUnknown, WrongAudience, WrongClass
+from qr.presentment import counter_name
+from qr.signed_code import (
+    ANYONE,
+    LEEWAY,
+    UnverifiedSignedCode,
+    open_handle,
+    require_audience,
+    require_class,
+    require_live,
+    verify_signed_code,
+)
+
+_GUESSES_PER_MINUTE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCode:
+    """A code that is genuine, alive and meant for this place; only the card and the single use are left to ask.
+
+    ``handle`` is what it is, 32 hex digits; the card is named by ``card`` or by ``card_index``.
+    """
+
+    handle: str
+    rendering: str
+    card: str | None
+    card_index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a code is taken: the terminal, what it takes there, and the audience groups it belongs to."""
+
+    terminal: str
+    purpose: CodeClass
+    audiences: frozenset[int]
+
+
+def verify_scanned(desk: CodeDesk, scanned: str, place: Place) -> LiveCode:
+    """Check everything about a code that needs no card; raises one of the refusals of ``qr.errors``."""
+    unverified = read_code(scanned)
+    if isinstance(unverified, UnverifiedCounterCode):
+        return _verify_counter(desk, unverified, place)
+    return verify_signed(desk, unverified, place, desk.ground.clock())
+
+
+def verify_signed(desk: CodeDesk, unverified: UnverifiedSignedCode, place: Place, at: datetime) -> LiveCode:
+    """Check a signed code as of ``at``: now, or when an offline terminal took it."""
+    keys = desk.keys()
+    code = verify_signed_code(unverified, keys.verifying, at)
+    require_class(code, {place.purpose})
+    require_audience(code, place.audiences)
+    require_live(code, at)
+    return LiveCode(code.handle.hex(), "signed", None, open_handle(code, keys.ciphers))
+
+
+def _verify_counter(desk: CodeDesk, unverified: UnverifiedCounterCode, place: Place) -> LiveCode:
+    try:
+        kept = desk.ground.ephemeral.get(counter_name(unverified.token))
+    except Unavailable as away:
+        raise CannotTell(retry_after=2) from away
+    if kept is None:
+        _count_guess(desk, place.terminal)
+        raise CodeUnknown(recorded=True)
+    meaning = json.loads(kept)
+    # the class in the digits is only a hint: what was asked for when the code was made decides
+    if meaning["class"] != place.purpose or meaning["class"] != unverified.code_class:
+        raise WrongClass
+    if meaning["audience"] != ANYONE and meaning["audience"] not in place.audiences:
+        raise WrongAudience
+    _require_counter_live(desk, meaning["issued_at"], meaning["life"])
+    return LiveCode(meaning["handle"], "counter", meaning["card"], None)
+
+
+def _require_counter_live(desk: CodeDesk, issued_at: int, life: int) -> None:
+    now = desk.ground.clock()
+    if now < from_millis(issued_at) - LEEWAY:
+        raise CodeNotYetValid
+    if now >= from_millis(issued_at) + timedelta(seconds=life) + LEEWAY:
+        raise CodeExpired
+
+
+def _count_guess(desk: CodeDesk, terminal: str) -> None:
+    """Count codes that never were: somebody at this terminal may be guessing."""
+    if desk.ground.ephemeral.count(f"guesses:{terminal}", 60) > _GUESSES_PER_MINUTE:
+        raise Limited("too many unknown codes", retry_after=60, recorded=True)

@@ -1,0 +1,62 @@
+"""The holder's list of uses: when and where the card was taken, the newest first."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from auth.models import institutions, parties
+from core.clock import from_millis
+from core.errors import Malformed
+from core.ids import is_id
+from qr.models import redemptions
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One redemption as the holder sees it; ``mode`` is online or offline."""
+
+    id: str
+    purpose: str
+    institution: str
+    terminal: str
+    rendering: str
+    mode: str
+    redeemed_at: datetime
+
+
+def list_uses(connection: Connection, card: str, *, after: str | None, limit: int) -> tuple[list[Use], str | None]:
+    """List up to ``limit`` uses older than the use ``after``, and the cursor of the next page or None."""
+    query = (
+        sa.select(redemptions, institutions.c.name.label("institution_name"), parties.c.name.label("terminal_name"))
+        .join(institutions, institutions.c.id == redemptions.c.institution)
+        .join(parties, parties.c.id == redemptions.c.terminal)
+        .where(redemptions.c.card == card)
+        .order_by(redemptions.c.number.desc())
+        .limit(limit + 1)
+    )
+    if after is not None:
+        query = query.where(redemptions.c.number < _number_of(connection, card, after))
+    rows = connection.execute(query).all()
+    uses = [
+        Use(
+            id=row.id,
+            purpose=row.purpose,
+            institution=row.institution_name,
+            terminal=row.terminal_name,
+            rendering=row.rendering,
+            mode=row.mode,
+            redeemed_at=from_millis(row.redeemed_at),
+        )
+        for row in rows[:limit]
+    ]
+    return uses, uses[-1].id if len(rows) > limit else None
+
+
+def _number_of(connection: Connection, card: str, after: str) -> int:
+    own = redemptions.c.id == after, redemptions.c.card == card
+    number = connection.execute(sa.select(redemptions.c.number).where(*own)).scalar() if is_id(after, "red") else None
+    if number is None:
+        raise Malformed("after must be a cursor that this list has given")
+    return int(number)

@@ -1,0 +1,117 @@
+"""The Flask application: packages' routes behind one guard, problems, request ids, limits."""
+
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import flask_swagger_ui
+import structlog
+from flask import Blueprint, Flask, Response, g, redirect, request, send_from_directory
+from werkzeug.wrappers import Response as BaseResponse
+
+import channels.routes
+import ecard.routes
+import physical.routes
+import qr.routes
+from auth.guard import Anyone, allow
+from auth.routes import blueprint as oauth
+from core.ids import new_id
+from ecard.levels import card_level
+from web.health import blueprint as health
+from web.openapi import describe, name_callers
+from web.problems import install_problems
+from web.runtime import Runtime
+
+_log = structlog.get_logger("web.access")
+_SWAGGER = Path(flask_swagger_ui.__file__).parent / "dist"
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+_DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self';"
+    " frame-ancestors 'none'"
+)
+
+docs = Blueprint("docs", __name__, url_prefix="/docs", template_folder="pages/templates", static_folder="pages/static")
+
+
+def create_app(runtime: Runtime) -> Flask:
+    """Make the application around a wired runtime."""
+    app = Flask("ecard", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = runtime.ground.settings.body_limit
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions.update(
+        {
+            "core.ground": runtime.ground,
+            "auth.gate": runtime.gate,
+            "auth.card_level": card_level,
+            "ecard.desk": runtime.enrollment,
+            "qr.desk": runtime.codes,
+            "web.runtime": runtime,
+        }
+    )
+    app.before_request(_begin)
+    app.after_request(_finish)
+    install_problems(app)
+    api = describe(app, version("ecard"))
+    for blueprint in (
+        physical.routes.blueprint,
+        ecard.routes.enrollments,
+        ecard.routes.cards,
+        qr.routes.codes,
+        qr.routes.redemptions,
+        channels.routes.blueprint,
+    ):
+        api.register_blueprint(blueprint)
+    for plain in (oauth, health, docs):
+        app.register_blueprint(plain)
+    name_callers(app, api)
+    return app
+
+
+@docs.get("/")
+@allow(Anyone)
+def get_docs() -> Response:
+    """Show the API documentation from files of our own; nothing is fetched from anywhere else."""
+    response = send_from_directory(Path(__file__).parent / "pages", "docs.html")
+    response.headers["Content-Security-Policy"] = _DOCS_POLICY
+    return response
+
+
+@docs.get("/files/<name>")
+@allow(Anyone)
+def get_docs_file(name: str) -> Response:
+    """Serve Swagger UI's own files."""
+    folder = Path(__file__).parent / "pages" if name == "docs.js" else _SWAGGER
+    return send_from_directory(folder, name)
+
+
+@docs.get("/problems")
+@allow(Anyone)
+def get_problems() -> BaseResponse:
+    """Lead from a problem's type to its page."""
+    return redirect("/docs/")
+
+
+def _begin() -> None:
+    g.begun = time.perf_counter()
+    g.request_id = new_id("req")
+
+
+def _finish(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["X-Request-Id"] = g.request_id
+    rule = request.url_rule.rule if request.url_rule else "-"
+    _log.info(
+        "request",
+        request_id=g.request_id,
+        method=request.method,
+        route=rule,
+        status=response.status_code,
+        ms=round((time.perf_counter() - g.begun) * 1000, 1),
+    )
+    return response

@@ -1,0 +1,91 @@
+"""The API's description, OpenAPI 3.1, made from the code: routes, callers, schemas, problems."""
+
+from typing import Any
+
+from flask import Flask
+from flask_smorest import Api
+
+from auth.guard import Rule
+from auth.schemas import ProblemSchema
+
+TITLE = "Electronic social security card"
+
+_SECURITY: dict[str, list[dict[str, list[str]]]] = {
+    "DeviceKey": [{"dpopProof": []}],
+    "Phone": [{"dpopToken": [], "dpopProof": []}],
+    "Terminal": [{"signedRequest": []}],
+}
+_SCHEMES = {
+    "dpopProof": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "DPoP",
+        "description": "RFC 9449 proof by the phone's key (ES256); before there is a token with `digest`, the base64url"
+        " SHA-256 of the body",
+    },
+    "dpopToken": {"type": "http", "scheme": "dpop", "description": "`Authorization: DPoP <token>` from /oauth/token"},
+    "signedRequest": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "`ESSC-SM2-SM3 app_id=…,serial_no=…,timestamp=…,nonce=…,signature=…` over method, path and"
+        " query, timestamp, nonce and body, each followed by a newline",
+    },
+}
+_PROBLEMS = (400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 503)
+
+
+class DescribedApi(Api):  # type: ignore[misc]  # flask_smorest has no types
+    """flask-smorest, with problems as this service writes them."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def _register_error_handlers(self) -> None:
+        """Leave errors to ``web.problems``."""
+
+    def _register_responses(self) -> None:
+        content = {"application/problem+json": {"schema": ProblemSchema}}
+        self.spec.components.response("DEFAULT_ERROR", {"description": "A problem (RFC 9457)", "content": content})
+        for status in _PROBLEMS:
+            self.spec.components.response(
+                f"PROBLEM_{status}", {"description": "A problem (RFC 9457)", "content": content}
+            )
+
+
+def describe(app: Flask, version: str) -> DescribedApi:
+    """Attach the API description to the application; it is served at /openapi.json."""
+    app.config.update(
+        API_TITLE=TITLE,
+        API_VERSION=version,
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH="openapi.json",
+        API_SPEC_OPTIONS={"components": {"securitySchemes": _SCHEMES}, "info": {"description": _DESCRIPTION}},
+    )
+    return DescribedApi(app)
+
+
+def name_callers(app: Flask, api: DescribedApi) -> None:
+    """Write into each operation who may call it, from the guard itself."""
+    paths: dict[str, Any] = api.spec._paths  # noqa: SLF001 - apispec offers no other way to touch up operations
+    for rule in app.url_map.iter_rules():
+        guard: Rule | None = getattr(app.view_functions[rule.endpoint], "rule", None)
+        operations = paths.get(_path_of(rule.rule))
+        if guard is None or operations is None:
+            continue
+        for method in (rule.methods or set()) & {"GET", "POST", "PUT", "DELETE"}:
+            operation = operations.get(method.lower())
+            if operation is not None:
+                operation.setdefault("security", _SECURITY.get(guard.caller.__name__, []))
+                for status in _PROBLEMS:
+                    operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/PROBLEM_{status}"})
+
+
+def _path_of(rule: str) -> str:
+    return rule.replace("<", "{").replace(">", "}")
+
+
+_DESCRIPTION = (
+    "Issues electronic cards bound to chip cards, shows SM2-signed codes and redeems each of them once. "
+    "Refusals are problem documents (RFC 9457) in Chinese or English by Accept-Language."
+)

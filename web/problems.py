@@ -1,0 +1,137 @@
+"""The only place that knows what a refusal looks like over HTTP: RFC 9457, in Chinese or English."""
+
+import json
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException, UnprocessableEntity
+
+from core.errors import Kind, Malformed, Refusal, TooLarge
+
+STATUS = {
+    Kind.MALFORMED: 400,
+    Kind.UNAUTHENTICATED: 401,
+    Kind.FORBIDDEN: 403,
+    Kind.MISSING: 404,
+    Kind.CONFLICT: 409,
+    Kind.GONE: 410,
+    Kind.TOO_LARGE: 413,
+    Kind.UNPROCESSABLE: 422,
+    Kind.LIMITED: 429,
+    Kind.UNAVAILABLE: 503,
+}
+_CHALLENGES = ('DPoP algs="ES256"', "ESSC-SM2-SM3")
+_HTTP_TITLES = {
+    404: ("not_found", "所请求的内容不存在。", "There is nothing at this address."),
+    405: ("method_not_allowed", "该地址不支持此方法。", "This address does not take that method."),
+    406: ("not_acceptable", "无法提供所要求的格式。", "The asked-for format cannot be given."),
+    408: ("request_timeout", "请求超时。", "The request took too long to arrive."),
+    415: ("unsupported_media_type", "请使用 application/json。", "Send application/json."),
+}
+_log = structlog.get_logger("web.problems")
+
+
+def speaks_chinese() -> bool:
+    """Tell whether the caller asked for Chinese before English; English is what nobody asked for."""
+    return request.accept_languages.best_match(["en", "zh-CN", "zh"], "en") != "en"
+
+
+def install_problems(app: Flask) -> None:
+    """Answer every refusal, every HTTP error and every fault as a problem document."""
+    app.register_error_handler(Refusal, answer_refusal)
+    app.register_error_handler(HTTPException, answer_http_error)
+    app.register_error_handler(Exception, answer_fault)
+
+
+def answer_refusal(refusal: Refusal) -> Response:
+    """Show a refusal in the caller's language, with what to do next."""
+    status = STATUS[refusal.kind]
+    chinese = speaks_chinese()
+    body = {
+        "type": f"/docs/problems#{refusal.code}",
+        "title": refusal.title_zh if chinese else refusal.title_en,
+        "status": status,
+        "code": refusal.code,
+        "next_step": refusal.next_zh if chinese else refusal.next_en,
+    }
+    if refusal.detail:
+        body["detail"] = refusal.detail
+    response = _answer(status, {**body, **refusal.extra}, chinese=chinese)
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    if status == 401:
+        for challenge in _CHALLENGES:
+            response.headers.add("WWW-Authenticate", challenge)
+    return response
+
+
+def answer_http_error(error: HTTPException) -> Response:
+    """Answer what Flask itself refuses, keeping headers such as Allow."""
+    if isinstance(error, UnprocessableEntity) or error.code == 400:
+        return answer_refusal(Malformed(_first_fault(error)))
+    if error.code == 413:
+        return answer_refusal(TooLarge())
+    if error.response is not None and error.code and error.code < 400:
+        return error.response  # type: ignore[return-value]  # a redirect
+    status = error.code or 500
+    code, title_zh, title_en = _HTTP_TITLES.get(status, (f"http_{status}", "请求被拒绝。", error.name))
+    chinese = speaks_chinese()
+    body = {
+        "type": f"/docs/problems#{code}",
+        "title": title_zh if chinese else title_en,
+        "status": status,
+        "code": code,
+        "next_step": "请对照接口文档检查请求。" if chinese else "Compare the request with the API documentation.",
+    }
+    response = _answer(status, body, chinese=chinese)
+    for name, value in error.get_headers():
+        if name.lower() in {"allow", "retry-after"}:
+            response.headers[name] = value
+    return response
+
+
+def answer_fault(fault: Exception) -> Response:
+    """Say that it was our fault, log where, show nothing."""
+    _log.error("fault", kind=type(fault).__name__, exc_info=fault)
+    chinese = speaks_chinese()
+    body = {
+        "type": "/docs/problems#fault",
+        "title": "服务内部错误。" if chinese else "Something went wrong on our side.",
+        "status": 500,
+        "code": "fault",
+        "next_step": "请稍后重试，并提供请求编号。" if chinese else "Try again later; tell us the request id.",
+    }
+    return _answer(500, body, chinese=chinese)
+
+
+def _first_fault(error: HTTPException) -> str | None:
+    """Name the field that is wrong, never its value."""
+    cause = getattr(error, "exc", None)
+    if not isinstance(cause, ValidationError) or not isinstance(cause.messages, dict):
+        return None
+    return "; ".join(sorted(_fields(cause.messages)))[:300]
+
+
+def _fields(messages: Any, path: str = "") -> list[str]:
+    if isinstance(messages, dict):
+        found = []
+        for name, inner in list(messages.items())[:10]:
+            found += _fields(
+                inner, f"{path}.{str(name)[:40]}" if path else "" if _is_location(name) else str(name)[:40]
+            )
+        return found
+    return [f"{path or 'body'}: {messages[0] if isinstance(messages, list) and messages else 'invalid'}"]
+
+
+def _is_location(name: object) -> bool:
+    return name in {"json", "query", "form", "headers"}
+
+
+def _answer(status: int, body: dict[str, Any], *, chinese: bool) -> Response:
+    body["request_id"] = g.get("request_id", "")
+    response = Response(json.dumps(body, ensure_ascii=False), status, mimetype="application/problem+json")
+    response.headers["Content-Language"] = "zh-CN" if chinese else "en"
+    response.headers["Cache-Control"] = "no-store"
+    return response

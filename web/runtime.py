@@ -1,0 +1,248 @@
+"""All wiring on one page: settings in, everything that the service needs out."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from threading import Lock
+from typing import Generic, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from auth.guard import Gate
+from auth.signed_requests import SignedRequests
+from auth.tokens import TokenDesk
+from core.audit import AuditTrail
+from core.clock import Clock, system_clock
+from core.database import Database
+from core.ephemeral import DatabaseEphemeral, Ephemeral, FallbackEphemeral, RedisEphemeral, open_redis
+from core.errors import UnsafeSettings
+from core.ground import Ground
+from core.sealed_fields import SealedFields
+from core.settings import Environment, Settings
+from ecard.credential import USER_ID as CREDENTIAL_USER_ID
+from ecard.credential import CredentialSigner
+from ecard.desk import EnrollmentDesk
+from physical.card_proofs import CardProofs
+from physical.hsm import CardHsm, RemoteCardHsm
+from physical.hsm_wire import read_link_key
+from physical.soft_hsm import SoftCardHsm
+from qr.desk import CodeDesk, IssuerKeys
+from qr.signing_keys import USER_ID as CODE_USER_ID
+from qr.signing_keys import CodeKeys, MintingKey
+from qr.verification_keys import KEY_LIST_PURPOSE, build_key_list, open_key_list_signer
+from sm import city_keys
+from sm.certificates import RevocationList, read_crl
+from sm.certificates.issuing import Subject
+from sm.certificates.reading import Certificate, read_certificate
+from sm.keystore import FileKeyStore, KeyStore
+from sm.keystore.protocol import require_environment
+from sm.providers import open_provider
+from sm.sm2 import Provider
+from web.schema import require_migrated
+
+Kept = TypeVar("Kept")
+
+KEY_LIST_CERTIFICATE = "city/key-list-certificate"
+CITY_CRL = "city/crl"
+_KEYS_SECONDS = 1.0
+_CREDENTIAL_KID = "card-1"
+_TOKEN_KID = "token-1"  # noqa: S105 - the name of a key
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The service, wired: what ``create_app``, the worker and the commands stand on."""
+
+    ground: Ground
+    gate: Gate
+    enrollment: EnrollmentDesk
+    codes: CodeDesk
+    store: KeyStore
+    provider: Provider
+    durable_ephemeral: DatabaseEphemeral
+
+    def close(self) -> None:
+        """Let go of connections and keys."""
+        self.ground.database.close()
+        self.provider.close()
+
+
+def open_runtime(settings: Settings, *, clock: Clock = system_clock, hsm: CardHsm | None = None) -> Runtime:
+    """Wire the service; open after fork. Raises ``UnsafeSettings`` or ``SmError`` where it must not start."""
+    runtime = wire(settings, open_store(settings), open_provider(settings.sm2_provider), clock=clock, hsm=hsm)
+    runtime.ground.database.require_durable()
+    require_migrated(runtime.ground.database)
+    return runtime
+
+
+def wire(
+    settings: Settings, store: KeyStore, provider: Provider, *, clock: Clock = system_clock, hsm: CardHsm | None = None
+) -> Runtime:
+    """Put the parts together around a key store and a provider that are open already."""
+    database = Database(settings.database, pool_size=settings.threads + 2)
+    durable = DatabaseEphemeral(database, clock)
+    fields = SealedFields(store.symmetric(city_keys.FIELD_ENCRYPTION), store.symmetric(city_keys.BLIND_INDEX))
+    ground = Ground(
+        settings=settings,
+        clock=clock,
+        database=database,
+        ephemeral=_open_ephemeral(settings, durable),
+        audit=AuditTrail(store.symmetric(city_keys.AUDIT)),
+        fields=fields,
+    )
+    return Runtime(
+        ground=ground,
+        gate=_open_gate(ground, store, provider),
+        enrollment=_open_enrollment(ground, store, provider, hsm or _open_hsm(settings, store)),
+        codes=_open_codes(ground, store, provider),
+        store=store,
+        provider=provider,
+        durable_ephemeral=durable,
+    )
+
+
+def open_store(settings: Settings) -> FileKeyStore:
+    """Open the key store; keys of development never open in production."""
+    store = FileKeyStore(settings.keystore, read_secret(settings))
+    require_environment(store, settings.environment.value)
+    return store
+
+
+def read_secret(settings: Settings) -> str:
+    """Take the key store's secret from the environment, in development also from a file beside the store."""
+    if settings.keystore_secret is not None:
+        return settings.keystore_secret.get_secret_value()
+    beside = secret_file(settings)
+    if settings.environment is Environment.DEVELOPMENT and beside.exists():
+        return beside.read_text(encoding="ascii").strip()
+    raise UnsafeSettings("ECARD_KEYSTORE_SECRET is not set")
+
+
+def secret_file(settings: Settings) -> Path:
+    return settings.home / "keystore.secret"
+
+
+def draw_secret() -> str:
+    """Draw a secret for a development key store."""
+    return secrets.token_urlsafe(32)
+
+
+def _open_ephemeral(settings: Settings, durable: DatabaseEphemeral) -> Ephemeral:
+    if settings.redis_url is None:
+        return durable
+    return FallbackEphemeral(RedisEphemeral(open_redis(settings.redis_url.get_secret_value())), durable)
+
+
+def _open_gate(ground: Ground, store: KeyStore, provider: Provider) -> Gate:
+    scalar = int.from_bytes(store.p256_scalar(city_keys.TOKEN_SIGNING), "big")
+    signing_key = ec.derive_private_key(scalar, ec.SECP256R1())
+    return Gate(ground, SignedRequests(ground, provider), TokenDesk(ground, signing_key, _TOKEN_KID))
+
+
+def _open_hsm(settings: Settings, store: KeyStore) -> CardHsm:
+    """Reach the card HSM; in development the soft one inside this process stands in where none is named."""
+    if settings.card_hsm is None:
+        return SoftCardHsm(store, settings.environment.value)
+    host, _, port = settings.card_hsm.rpartition(":")
+    if settings.card_hsm_link_key is None or not port.isdigit():
+        raise UnsafeSettings("ECARD_CARD_HSM needs host:port, and ECARD_CARD_HSM_LINK_KEY")
+    return RemoteCardHsm((host, int(port)), read_link_key(settings.card_hsm_link_key.get_secret_value()))
+
+
+def _open_enrollment(ground: Ground, store: KeyStore, provider: Provider, hsm: CardHsm) -> EnrollmentDesk:
+    signer = provider.signer(store.private_key(city_keys.CARD_CREDENTIAL), CREDENTIAL_USER_ID)
+    proofs = CardProofs(
+        hsm=hsm,
+        trust=city_keys.city_trust(store, provider),
+        intermediates=city_keys.read_hierarchy(store).intermediates,
+        provider=provider,
+        crls=lambda: _read_crls(store),
+    )
+    return EnrollmentDesk(ground, proofs, CredentialSigner(signer, _CREDENTIAL_KID))
+
+
+def _read_crls(store: KeyStore) -> Sequence[RevocationList]:
+    return [read_crl(store.document(CITY_CRL))] if CITY_CRL in store.names() else []
+
+
+def _open_codes(ground: Ground, store: KeyStore, provider: Provider) -> CodeDesk:
+    signer = open_key_list_signer(provider, store.private_key(city_keys.CARD_CREDENTIAL))
+
+    def write_key_list() -> bytes:
+        certificate = _key_list_certificate(ground, store, provider)
+        hierarchy = city_keys.read_hierarchy(store)
+        chain = [certificate.der, hierarchy.city.der, hierarchy.province.der]
+        return build_key_list(
+            city_keys.code_ring(store),
+            signer,
+            issuer=certificate.subject_common_name,
+            issued_at=ground.clock(),
+            certificates=chain,
+        )
+
+    return CodeDesk(
+        ground=ground,
+        keys=_UntilTheRingChanges(store, lambda: _load_issuer_keys(ground, store, provider)),
+        key_list=_UntilTheRingChanges(store, write_key_list),
+        pairwise_key=store.symmetric(city_keys.PAIRWISE),
+        visit_key=store.symmetric(city_keys.VISIT_TOKEN),
+    )
+
+
+def _load_issuer_keys(ground: Ground, store: KeyStore, provider: Provider) -> IssuerKeys:
+    loaded = city_keys.load_code_keys(store, provider, CODE_USER_ID)
+    ring = city_keys.code_ring(store)
+    current = ring.get_for_signing(ground.clock())
+    signing = loaded[int(current.kid)]
+    assert signing.signer is not None
+    return IssuerKeys(
+        minting=MintingKey(int(current.kid), signing.signer, signing.handle),
+        verifying=CodeKeys(ring, provider),
+        ciphers={kid: key.handle for kid, key in loaded.items()},
+    )
+
+
+def _key_list_certificate(ground: Ground, store: KeyStore, provider: Provider) -> Certificate:
+    """Find the certificate under which the city signs key lists, or have the city's authority issue a new one."""
+    now = ground.clock()
+    with store.writing():
+        if KEY_LIST_CERTIFICATE in store.names():
+            known = read_certificate(store.document(KEY_LIST_CERTIFICATE))
+            if known.not_after - now > timedelta(days=30):
+                return known
+        issued = city_keys.issue_leaf(
+            store,
+            provider,
+            subject=Subject(common_name=f"ESSC code keys {ground.settings.region}"),
+            public_key=provider.public_key_of(store.private_key(city_keys.CARD_CREDENTIAL)),
+            purpose=KEY_LIST_PURPOSE,
+            not_before=now,
+            not_after=now + timedelta(days=365),
+        )
+        store.write_document(KEY_LIST_CERTIFICATE, "city", issued.der)
+        return issued
+
+
+class _UntilTheRingChanges(Generic[Kept]):
+    """Holds what was made of the code ring and looks at the ring each second: another one counts within that time."""
+
+    def __init__(self, store: KeyStore, load: Callable[[], Kept]) -> None:
+        self._store = store
+        self._load = load
+        self._lock = Lock()
+        self._look_at = 0.0
+        self._held: tuple[bytes, Kept] | None = None
+
+    def __call__(self) -> Kept:
+        held = self._held
+        if held is not None and time.monotonic() < self._look_at:
+            return held[1]
+        with self._lock:
+            ring = self._store.document(city_keys.CODE_RING)
+            if self._held is None or self._held[0] != ring:
+                self._held = (ring, self._load())
+            self._look_at = time.monotonic() + _KEYS_SECONDS
+            return self._held[1]

@@ -1,0 +1,70 @@
+"""The worker: tells what happened, seals the audit trail, clears what has expired."""
+
+import time
+from collections.abc import Callable
+from threading import Event
+
+import sqlalchemy as sa
+import structlog
+
+from auth.models import signed_requests
+from channels.notices import tell_events
+from core.clock import to_millis
+from core.errors import Refusal
+from ecard.enrollment_records import end_all_expired
+from web.runtime import Runtime
+
+_REQUEST_DAYS = 400
+"""Evidence of signed requests is kept for more than a year, for disputes; its nonces long outlive the 300 s window."""
+_HOUSEKEEPING_SECONDS = 30.0
+_log = structlog.get_logger("web.worker")
+
+
+class Worker:
+    """Does one round of everything; several workers beside each other do no harm."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._clean_at = 0.0
+
+    def run(self, stopping: Event, *, pause: float = 0.2) -> None:
+        """Work until told to stop; a round that fails is logged and tried again."""
+        while not stopping.is_set():
+            busy = self._try(self.tell) + self._try(self.seal)
+            if time.monotonic() >= self._clean_at:
+                self._try(self.clean)
+                self._clean_at = time.monotonic() + _HOUSEKEEPING_SECONDS
+            if not busy:
+                stopping.wait(pause)
+
+    def tell(self) -> int:
+        """Turn waiting events into notices."""
+        ground = self._runtime.ground
+        with ground.database.transaction() as connection:
+            return tell_events(connection, at=ground.clock())
+
+    def seal(self) -> int:
+        """Chain what the audit trail has got since the last time."""
+        ground = self._runtime.ground
+        with ground.database.transaction() as connection:
+            sealed, sequence, head = ground.audit.seal(connection)
+        if sealed:
+            # kept outside of the database by whoever keeps the logs: the proof against a chain that was made anew
+            _log.info("audit_head", sequence=sequence, head=head, sealed=sealed)
+        return sealed
+
+    def clean(self) -> int:
+        """End enrollments whose time is over and forget what short memory and old nonces held."""
+        ground = self._runtime.ground
+        oldest = to_millis(ground.clock()) - _REQUEST_DAYS * 86_400_000
+        with ground.database.transaction() as connection:
+            end_all_expired(connection, ground.clock())
+            connection.execute(sa.delete(signed_requests).where(signed_requests.c.received_at < oldest))
+        return self._runtime.durable_ephemeral.forget_expired()
+
+    def _try(self, work: Callable[[], int]) -> int:
+        try:
+            return work()
+        except Refusal as refusal:
+            _log.warning("worker_waits", code=refusal.code)
+            return 0
