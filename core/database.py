@@ -57,12 +57,12 @@ class Statement:
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Send the statement inside the transaction that is open on ``connection`` and fetch what it returns."""
+        if not connection.in_transaction():
+            connection.begin()  # SQLAlchemy must know of the transaction, or its commit would do nothing
         driver = connection.connection.driver_connection
         if isinstance(driver, psycopg.Connection):
             cursor = driver.execute(self.psycopg, values, prepare=True)
             return cursor.fetchall() if cursor.description else []
-        if not connection.in_transaction():
-            connection.begin()
         assert isinstance(driver, sqlite3.Connection)
         return driver.execute(self.sqlite, values).fetchall()
 

@@ -105,3 +105,9 @@ class WeakSecret(KeyStoreError):
     """The secret is too short to keep the keys of this environment."""
 
     code = "weak_secret"
+
+
+class CeremonyLogBroken(KeyStoreError):
+    """A line of the ceremony log was changed, moved or taken away."""
+
+    code = "ceremony_log_broken"
