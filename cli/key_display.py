@@ -1,0 +1,83 @@
+"""What the key commands show: names, states and public parts, never a secret."""
+
+from collections.abc import Iterable, Iterator
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from sm.canonical import write_time
+from sm.ceremony_log import Record
+from sm.certificates import read_certificate
+from sm.city_keys import CITY_KEYS, CODE_RING, code_ring
+from sm.der import export_spki, write_pem
+from sm.errors import Malformed
+from sm.keyring import KeyRing
+from sm.keystore import Entry, KeyStore
+from sm.sm2 import Provider
+
+_CERTIFICATE = "-certificate"
+
+
+def list_lines(store: KeyStore) -> Iterator[str]:
+    """List all entries with level, kind and purpose, then the code ring."""
+    purposes = {key.name: key.purpose for key in CITY_KEYS}
+    entries = [store.entry(name) for name in store.names()]
+    width = max((len(entry.name) for entry in entries), default=0)
+    for entry in entries:
+        line = f"{entry.name:{width}}  {entry.level:8}  {entry.kind:8}  {purposes.get(entry.name, '')}"
+        yield line.rstrip()
+    if any(entry.name == CODE_RING for entry in entries):
+        yield ""
+        yield from ring_lines(code_ring(store))
+
+
+def ring_lines(ring: KeyRing) -> Iterator[str]:
+    """List the keys of a ring with their states and dates."""
+    yield "code key  state      from                  until"
+    for key in ring.keys:
+        yield f"{key.kid:>8}  {key.state:9}  {write_time(key.not_before)}  {write_time(key.not_after)}"
+
+
+def entry_lines(store: KeyStore, provider: Provider, name: str) -> Iterator[str]:
+    """Show the public part of an entry."""
+    entry = store.entry(name)
+    yield f"{entry.name}  {entry.level}  {entry.kind}"
+    yield from _public_part(store, provider, entry)
+
+
+def record_lines(records: Iterable[Record]) -> Iterator[str]:
+    """List what the ceremony log holds, ending with its head."""
+    head = ""
+    for record in records:
+        approvers = ", ".join(approval.operator for approval in record.approvals) or "nobody"
+        act = f"{record.plan.action} {record.state}"
+        yield f"{record.sequence}  {write_time(record.recorded_at)}  {act}  by {approvers}"
+        head = record.digest
+    yield f"head {head}"
+
+
+def _public_part(store: KeyStore, provider: Provider, entry: Entry) -> Iterator[str]:
+    if entry.kind == "sm2":
+        public_key = provider.public_key_of(store.private_key(entry.name))
+        yield public_key.hex()
+        yield write_pem("PUBLIC KEY", export_spki(public_key)).rstrip()
+    elif entry.kind == "p256":
+        yield _p256_public_key(store.p256_scalar(entry.name)).hex()
+    elif entry.kind == "document":
+        yield _document_text(entry.name, store.document(entry.name))
+    else:
+        yield "a symmetric key has no public part"
+
+
+def _p256_public_key(scalar: bytes) -> bytes:
+    """Compute x ‖ y, 64 bytes."""
+    point = ec.derive_private_key(int.from_bytes(scalar, "big"), ec.SECP256R1()).public_key().public_numbers()
+    return point.x.to_bytes(32, "big") + point.y.to_bytes(32, "big")
+
+
+def _document_text(name: str, body: bytes) -> str:
+    if name.endswith(_CERTIFICATE):
+        return write_pem("CERTIFICATE", read_certificate(body).der).rstrip()
+    try:
+        return body.decode("ascii")
+    except UnicodeDecodeError:
+        raise Malformed("the document is no text") from None

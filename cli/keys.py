@@ -1,0 +1,233 @@
+"""`ecard keys`: make, show, rotate and withdraw the keys of a city."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.key_ceremony import Act, ceremony_options, conduct, given_approvals, open_log
+from cli.key_creation import City, make_city
+from cli.key_display import entry_lines, list_lines, record_lines, ring_lines
+from cli.key_store_options import FILE, read_file, store_options, store_place, surroundings, warn
+from sm.ceremony import APPROVAL_USER_ID, MAX_PLAN_SIZE, approve, read_plan, require_in_time, write_approval, write_plan
+from sm.ceremony_log import Result
+from sm.city_keys import DEVELOPMENT_LEAD, PRODUCTION_LEAD, code_ring, rotate_code_keys, withdraw_code_key
+from sm.der import export_pkcs8, import_pkcs8, read_pem, write_pem
+from sm.errors import KeyNotFound, SmError
+from sm.keyring import KeyRing, KeyState
+from sm.keystore import ENVIRONMENTS, LEVELS
+from sm.providers import open_provider
+from sm.sm2 import read_public_key
+
+MAX_KEY_FILE_SIZE = 4096
+PRIVATE_KEY = "PRIVATE KEY"
+DEFAULT_REGION = "990100"  # exists nowhere
+
+LEAD = click.option(
+    "--lead",
+    type=click.IntRange(1, 30 * 86400),
+    help="Seconds for which the next code key is announced before it may sign.  [default: a day; in development 5]",
+)
+
+
+class Operator(click.ParamType[tuple[str, bytes]]):
+    """An operator of ceremonies: a name and the SM2 public key in hexadecimal."""
+
+    name = "NAME=HEX"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, bytes]:
+        """Read name and key, or fail as click wants it."""
+        name, _, given_key = value.partition("=")
+        try:
+            return name, read_public_key(bytes.fromhex(given_key))
+        except (ValueError, SmError) as refused:
+            self.fail(f"not a name and a public key: {refused}", param, ctx)
+
+
+@click.group(short_help="Make, show and rotate keys.")
+def keys() -> None:
+    """Make, show, rotate and withdraw the keys of a city.
+
+    The secret of the key store comes from ECARD_KEYSTORE_SECRET or --secret-file, never from an argument. In
+    production init, rotate, withdraw and rewrap need the approval of two operators: --dry-run writes the plan,
+    `ecard keys approve` signs it, --plan and --approval (twice) carry it out.
+    """
+
+
+@keys.command()
+@click.option(
+    "--environment",
+    envvar="ECARD_ENVIRONMENT",
+    type=click.Choice(ENVIRONMENTS),
+    default="development",
+    show_default=True,
+)
+@click.option(
+    "--region", envvar="ECARD_REGION", default=DEFAULT_REGION, show_default=True, help="Six digits, GB/T 2260."
+)
+@click.option("--organization", default="Nobody", show_default=True, help="Stands in the certificates.")
+@click.option("--operator", "operators", type=Operator(), multiple=True, help="Who may approve; production needs two.")
+@LEAD
+@ceremony_options
+@store_options
+@click.pass_context
+def init(context: click.Context, /, **options: Any) -> None:
+    """Make the keys and certificates of ministry, province and city; what is there stays."""
+    place, given = store_place(context, options), given_approvals(options)
+    lead = _lead(options.pop("lead"), options["environment"])
+    city = City(**options | {"operators": _operators(options["operators"])}, lead=lead)
+    made = make_city(place, city, given)
+    if made is not None:
+        click.echo("\n".join(f"made {name}" for name in made) or "nothing to do: all keys are there")
+
+
+@keys.command("list")
+@store_options
+@click.pass_context
+def list_entries(context: click.Context, /, **options: Any) -> None:
+    """List all keys with level, kind and purpose, and the code ring."""
+    click.echo("\n".join(list_lines(store_place(context, options).open())))
+
+
+@keys.command()
+@click.argument("name")
+@store_options
+@click.pass_context
+def show(context: click.Context, /, name: str, **options: Any) -> None:
+    """Show the public part of NAME."""
+    place = store_place(context, options)
+    click.echo("\n".join(entry_lines(place.open(), place.provider, name)))
+
+
+@keys.command()
+@LEAD
+@ceremony_options
+@store_options
+@click.pass_context
+def rotate(context: click.Context, /, lead: int | None, **options: Any) -> None:
+    """Retire the current code key; the next one signs, another is announced."""
+    place, given = store_place(context, options), given_approvals(options)
+    store = place.open()
+    announced = _lead(lead, store.environment)
+
+    def effect() -> Result:
+        return _told(rotate_code_keys(store, place.provider, place.clock(), announced))
+
+    act = Act("rotate", _told(code_ring(store)) | {"lead_seconds": _seconds(announced)})
+    if conduct(store, place, act, given, effect) is not None:
+        click.echo("\n".join(ring_lines(code_ring(store))))
+
+
+@keys.command()
+@click.argument("kid", type=click.IntRange(1, 0xFFFF))
+@LEAD
+@ceremony_options
+@store_options
+@click.pass_context
+def withdraw(context: click.Context, /, kid: int, lead: int | None, **options: Any) -> None:
+    """Stop believing the code key KID at once and for ever."""
+    place, given = store_place(context, options), given_approvals(options)
+    store = place.open()
+    announced = _lead(lead, store.environment)
+    if code_ring(store).find(kid) is None:
+        raise KeyNotFound(f"there is no code key {kid}")
+
+    def effect() -> Result:
+        return _told(withdraw_code_key(store, place.provider, kid, place.clock(), announced))
+
+    act = Act("withdraw", _told(code_ring(store)) | {"kid": str(kid), "lead_seconds": _seconds(announced)})
+    result = conduct(store, place, act, given, effect)
+    if result is not None:
+        click.echo("\n".join(ring_lines(code_ring(store))))
+        _warn_without_current(result)
+
+
+@keys.command()
+@click.argument("level", type=click.Choice(LEVELS))
+@ceremony_options
+@store_options
+@click.pass_context
+def rewrap(context: click.Context, /, level: str, **options: Any) -> None:
+    """Draw a new key-encryption key for LEVEL; data keys stay the same."""
+    place, given = store_place(context, options), given_approvals(options)
+    store = place.open()
+    result = conduct(
+        store, place, Act("rewrap", {"level": level}), given, lambda: {"entries": str(store.rewrap(level))}
+    )
+    if result is not None:
+        click.echo(f"sealed anew: {result['entries']} entries of the {level}")
+
+
+@keys.command("approve")
+@click.argument("plan", type=FILE)
+@click.option("--operator", required=True, help="Your name, as it is registered.")
+@click.option("--key", required=True, type=FILE, help="Your private key, PEM.")
+@click.option("--provider", envvar="ECARD_SM2_PROVIDER", default="openssl", show_default=True, help="Does SM2.")
+@click.pass_context
+def approve_plan(context: click.Context, /, plan: Path, operator: str, key: Path, provider: str) -> None:
+    """Sign PLAN after reading it; the approval goes to standard output. Needs no key store."""
+    given = read_plan(read_file(plan, MAX_PLAN_SIZE))
+    require_in_time(given, surroundings(context).clock())
+    click.echo(f"You approve: {write_plan(given).decode('ascii')}", err=True)
+    private_key = import_pkcs8(read_pem(PRIVATE_KEY, read_file(key, MAX_KEY_FILE_SIZE).decode("ascii", "replace")))
+    signer = open_provider(provider).signer(private_key, APPROVAL_USER_ID)
+    click.echo(write_approval(approve(given, operator, signer)).decode("ascii"))
+
+
+@keys.command()
+@store_options
+@click.pass_context
+def ceremonies(context: click.Context, /, **options: Any) -> None:
+    """Verify the ceremony log and list it; note its head elsewhere."""
+    place = store_place(context, options)
+    click.echo("\n".join(record_lines(open_log(place.open(), place).records())))
+
+
+@keys.command()
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File for the private key.")
+@click.option("--provider", envvar="ECARD_SM2_PROVIDER", default="openssl", show_default=True, help="Does SM2.")
+def new(out: Path, provider: str) -> None:
+    """Make an SM2 key pair for a terminal, a partner or an operator; show the public key."""
+    opened = open_provider(provider)
+    private_key = opened.generate()
+    _write_private(out, write_pem(PRIVATE_KEY, export_pkcs8(private_key)))
+    click.echo(opened.public_key_of(private_key).hex())
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that nobody else may read; never over another."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise click.UsageError(f"cannot write {path}: {error.strerror}") from error
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def _operators(given: tuple[tuple[str, bytes], ...]) -> dict[str, bytes]:
+    operators = dict(given)
+    if len(operators) != len(given):
+        raise click.UsageError("an operator is named twice")
+    return operators
+
+
+def _warn_without_current(told: Result) -> None:
+    if not told[str(KeyState.CURRENT)]:
+        warn("no code key signs now: run `ecard keys rotate` as soon as the next key's time has come")
+
+
+def _lead(seconds: int | None, environment: str) -> timedelta:
+    if seconds is not None:
+        return timedelta(seconds=seconds)
+    return PRODUCTION_LEAD if environment == "production" else DEVELOPMENT_LEAD
+
+
+def _seconds(lead: timedelta) -> str:
+    return str(int(lead.total_seconds()))
+
+
+def _told(ring: KeyRing) -> dict[str, str]:
+    """Tell the kids by state, as the plans and records of ceremonies do."""
+    return {str(state): " ".join(str(key.kid) for key in ring.keys if key.state is state) for state in KeyState}
