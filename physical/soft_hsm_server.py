@@ -118,7 +118,7 @@ class _Conversation(socketserver.BaseRequestHandler):
             link = accept_link(self.request, self.server.link_key, GREET_WITHIN_SECONDS)
             while not self.server.stopping.is_set():
                 self._serve_one(link)
-        except LinkBroken:
+        except (LinkBroken, OSError):
             return  # the host went away, or is none of ours
 
     def _serve_one(self, link: Link) -> None:

@@ -14,18 +14,16 @@ _DATE_LENGTH = 4
 
 @dataclass(frozen=True, slots=True)
 class FieldFormat:
-    """One record of a file: its tag and the number of bytes of its value."""
+    """One record of a file: its tag, the number of bytes of its value, and whether every card has it."""
 
     tag: int
     length: int
     required: bool = False
 
     def require_fitting(self, unverified_value: bytes | None) -> None:
-        """Refuse a value of another length, and the absence of a required one."""
+        """Refuse a value of another length; no bytes at all are an absent value."""
         if unverified_value and len(unverified_value) != self.length:
             raise MalformedAnswer(f"record {self.tag:02X} does not have {self.length} bytes")
-        if self.required and _is_absent(unverified_value or b""):
-            raise MalformedAnswer(f"record {self.tag:02X} is required")
 
 
 def _is_absent(value: bytes) -> bool:

@@ -104,8 +104,7 @@ class VirtualCard:
         if self._faults.delay_seconds:
             self._sleep(self._faults.delay_seconds)
         if self._removed:
-            self.reset()
-            self._removed = True
+            self._commands.session = Session()  # without power nothing that was proven stays
             raise CardRemoved
         if self._mute:
             raise CardMute

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,7 +26,17 @@ from physical.hsm import (
     HsmUnavailable,
     RemoteCardHsm,
 )
-from physical.hsm_wire import HostCommand, Link, LinkBroken, Message, read_body, read_link_key, write_body
+from physical.hsm_wire import (
+    HostCommand,
+    Link,
+    LinkBroken,
+    Message,
+    accept_link,
+    open_link,
+    read_body,
+    read_link_key,
+    write_body,
+)
 from physical.soft_hsm import (
     ROOT_KEY_NAMES,
     DevelopmentOnly,
@@ -342,6 +352,43 @@ def test_an_hsm_that_was_restarted_is_found_again(hsm):
     with restarted.running():
         assert remote.health() == hsm.health()
         remote.close()
+
+
+def test_one_new_try_is_enough_when_all_idle_links_broke(hsm):
+    with serving(hsm) as address:
+        client = HostClient(address, LINK_KEY, timeout=PATIENT, retries=1)
+        for _ in range(3):
+            client._idle.give_back(open_link(address, LINK_KEY, PATIENT))
+    with SoftHsmServer(address, hsm, LINK_KEY).running():
+        assert client.call(HostCommand.HEALTH)
+        client.close()
+
+
+def answer_one_command(listener: socket.socket, spoil: Callable[[Message], Message]) -> None:
+    stream, _ = listener.accept()
+    with stream:
+        link = accept_link(stream, LINK_KEY, PATIENT)
+        link.send(spoil(link.receive(PATIENT)))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda message: Message(message.command | 0x80, bytes(8), (b"\0", b"name", b"development")),
+        lambda message: Message(0x91, message.request_id, (b"\0", b"name", b"development")),
+        lambda message: Message(message.command | 0x80, message.request_id, ()),
+        lambda message: Message(message.command | 0x80, message.request_id, (b"\7",)),
+        lambda message: Message(message.command | 0x80, message.request_id, (b"\0", b"name")),
+    ],
+    ids=["another request", "another command", "no outcome", "unknown outcome", "a field too few"],
+)
+def test_an_answer_that_does_not_fit_its_command_is_not_believed(spoil):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer_one_command, args=(listener, spoil))
+        thread.start()
+        with connected(listener.getsockname()) as remote, pytest.raises(HsmUnavailable):
+            remote.health()
+        thread.join()
 
 
 def test_a_running_hsm_can_be_told_to_fail_and_to_recover(hsm):
