@@ -11,12 +11,14 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from flask import current_app, request
+from werkzeug.exceptions import UnsupportedMediaType
 
 from auth.errors import ProofWrong, ScopeMissing, TerminalNotAllowed, TokenWrong
+from auth.plain_json import read_plain_json
 from auth.proofs import PROOF_SECONDS, DeviceProof, ProvenRequest, spent_key, verify_proof
 from auth.signed_requests import SignedRequests, Terminal, spend_nonce
 from auth.tokens import TokenDesk
-from core.errors import Limited
+from core.errors import Limited, Malformed
 from core.ground import Ground
 
 View = Callable[..., Any]
@@ -82,9 +84,13 @@ def allow(
     rule = Rule(caller, scope, limit)
 
     def decorate(view: View) -> View:
+        def admitted(*args: Any, **kwargs: Any) -> Any:
+            _require_plain_body()
+            return view(*args, **kwargs)
+
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            return admit(view, rule, args, kwargs)
+            return admit(view if caller is Anyone else admitted, rule, args, kwargs)
 
         guarded.rule = rule  # type: ignore[attr-defined]  # read by the test of all routes and by OpenAPI
         return guarded
@@ -146,6 +152,19 @@ _ADMIT: dict[type, Callable[..., Any]] = {
     Phone: _admit_phone,
     Terminal: _admit_terminal,
 }
+
+
+def _require_plain_body() -> None:
+    """Refuse, once it is known who calls, a body that is not JSON or that two readers would take differently."""
+    body = request.get_data()
+    if not body:
+        return
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType
+    try:
+        read_plain_json(body)
+    except ValueError as error:
+        raise Malformed("the body is not plain JSON") from error
 
 
 def request_target() -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from auth.models import institutions, parties, party_keys
 from core.clock import to_millis
 from core.database import Statement, changed_one
+from core.errors import Missing
 from core.ids import new_id
 from sm.sm2 import read_public_key
 
@@ -155,6 +156,18 @@ def set_standing(connection: Connection, party: str, standing: str) -> bool:
     """Move a terminal between active, suspended and stolen."""
     moved = parties.update().where(parties.c.id == party, parties.c.standing != standing).values(standing=standing)
     return changed_one(connection, moved)
+
+
+def require_party(connection: Connection, party: str) -> None:
+    """Raise ``Missing`` unless there is such a terminal."""
+    if connection.execute(sa.select(parties.c.id).where(parties.c.id == party)).first() is None:
+        raise Missing(party)
+
+
+def require_institution(connection: Connection, institution: str) -> None:
+    """Raise ``Missing`` unless there is such an institution."""
+    if connection.execute(sa.select(institutions.c.id).where(institutions.c.id == institution)).first() is None:
+        raise Missing(institution)
 
 
 def name_of_party(connection: Connection, party: str) -> str:

@@ -1,24 +1,33 @@
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
+
+
+class Whole(validate.Regexp):
+    """A pattern that the whole text must match: ``$`` alone would let a line end follow."""
+
+    def __call__(self, value: str | bytes) -> str | bytes:
+        if self.regex.fullmatch(value) is None:  # type: ignore[arg-type]  # text here, never bytes
+            raise ValidationError(self._format_error(value))
+        return value
 
 
 def hex_field(least: int, most: int | None = None, **kwargs: Any) -> fields.String:
     """Describe ``least`` to ``most`` bytes as lower-case hex digits."""
     most = most or least
     pattern = rf"^(?:[0-9a-f]{{2}}){{{least},{most}}}$"
-    return fields.String(validate=validate.Regexp(pattern), **kwargs)
+    return fields.String(validate=Whole(pattern), **kwargs)
 
 
 def word_field(longest: int = 60, **kwargs: Any) -> fields.String:
     """Describe a short name of letters, digits, dots, dashes, underscores and colons."""
-    return fields.String(validate=validate.Regexp(rf"^[A-Za-z0-9._:-]{{1,{longest}}}$"), **kwargs)
+    return fields.String(validate=Whole(rf"^[A-Za-z0-9._:-]{{1,{longest}}}$"), **kwargs)
 
 
 class ProblemSchema(Schema):
     """RFC 9457 problem details, as every refusal looks."""
 
-    type = fields.String(metadata={"example": "/problems#expired"})
+    type = fields.String(metadata={"example": "/docs/problems#expired"})
     title = fields.String(metadata={"example": "This code has expired."})
     status = fields.Integer(metadata={"example": 410})
     code = fields.String(metadata={"example": "expired"})

@@ -31,6 +31,7 @@ COMMANDS = {
     "worker": CommandPlace("cli.worker", "worker", "Deliver notices and do what is due."),
     "agent": CommandPlace("physical.chip.agent_command", "agent", "Enroll holders at a card reader."),
     "story": CommandPlace("cli.story", "story", "Play the whole story on this machine."),
+    "demo": CommandPlace("cli.demo", "demo", "Go on by hand where the story ended."),
     "keys": CommandPlace("cli.keys", "keys", "Make, show and rotate keys."),
     "db": CommandPlace("cli.db", "db", "Prepare and migrate the database."),
     "audit": CommandPlace("cli.audit", "audit", "Verify the audit chain."),

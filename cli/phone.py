@@ -39,7 +39,7 @@ class Phone:
     @property
     def jwk(self) -> dict[str, str]:
         numbers = self.key.public_key().public_numbers()
-        x, y = (_encode(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
+        x, y = (encode_base64url(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
         return {"kty": "EC", "crv": "P-256", "x": x, "y": y}
 
     def begin(self, display: str, channel: str = "app") -> httpx.Response:
@@ -75,14 +75,14 @@ class Phone:
     def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         """Send a request that is proven by the key alone; the proof covers the body."""
         content = b"" if body is None else json.dumps(body).encode()
-        headers = {"DPoP": self.proof(method, path, digest=_encode(sha256(content).digest()))}
+        headers = {"DPoP": self.proof(method, path, digest=encode_base64url(sha256(content).digest()))}
         return self._request(method, path, content, headers)
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         """Send a request with the token."""
         content = b"" if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"DPoP {self.token}"}
-        headers["DPoP"] = self.proof(method, path, ath=_encode(sha256(self.token.encode()).digest()))
+        headers["DPoP"] = self.proof(method, path, ath=encode_base64url(sha256(self.token.encode()).digest()))
         return self._request(method, path, content, headers)
 
     def proof(self, method: str, path: str, **claims: Any) -> str:
@@ -104,5 +104,6 @@ class Phone:
         return self.http.request(method, path, content=content, headers=headers)
 
 
-def _encode(data: bytes) -> str:
+def encode_base64url(data: bytes) -> str:
+    """Write bytes as JOSE does (RFC 7515, section 2)."""
     return urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -36,9 +36,7 @@ class Till:
         headers = {"Idempotency-Key": key or secrets.token_hex(16)}
         return self.send("POST", "/v1/redemptions", {"code": code, "purpose": purpose}, headers)
 
-    def send(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
-    ) -> httpx.Response:
+    def send(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> httpx.Response:
         """Send a signed request."""
         content = b"" if body is None else json.dumps(body).encode()
         signed = {"Authorization": self.sign(method, path, content), **(headers or {})}

@@ -5,7 +5,7 @@ entries into one chain, so that no request waits for another one's chain link (d
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from hmac import compare_digest
@@ -122,7 +122,17 @@ class AuditTrail:
             connection.execute(_SEAL, sealed)
         return len(sealed), sequence, link
 
-    def check(self, connection: Connection, *, expected_head: tuple[int, str] | None = None) -> Report:
+    def head(self, connection: Connection) -> tuple[int, str]:
+        """Give sequence and link of the last sealed entry."""
+        return _head(connection)
+
+    def check(
+        self,
+        connection: Connection,
+        *,
+        expected_head: tuple[int, str] | None = None,
+        on_progress: Callable[[int], None] = lambda _count: None,
+    ) -> Report:
         """Walk the chain from its beginning and report each changed, removed or reordered entry.
 
         ``expected_head`` is a sequence and link that were kept elsewhere: the only proof against a chain that was made
@@ -132,6 +142,8 @@ class AuditTrail:
         sequence, link = 0, GENESIS
         for row in _walk(connection):
             sequence, link = self._check_entry(row, sequence, link, faults)
+            if sequence % 1000 == 0:
+                on_progress(sequence)
             if expected_head and sequence == expected_head[0] and link != expected_head[1]:
                 faults.append(Fault("changed", sequence, row.id))
         if expected_head and sequence < expected_head[0]:

@@ -3,6 +3,9 @@ from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], datetime]
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
 
 def system_clock() -> datetime:
     """Tell the time: aware, UTC."""
@@ -24,13 +27,16 @@ class SteppingClock:
 
 
 def to_millis(moment: datetime) -> int:
-    """Turn an aware moment into milliseconds since 1970, the form in which the database keeps time."""
-    return int(moment.timestamp() * 1000)
+    """Turn an aware moment into whole milliseconds since 1970, the form in which the database keeps time.
+
+    Counted, not multiplied: a float would lose a millisecond now and then. Raises ``TypeError`` for a naive moment.
+    """
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def from_millis(millis: int) -> datetime:
     """Turn what the database keeps back into an aware UTC moment."""
-    return datetime.fromtimestamp(millis / 1000, UTC)
+    return _EPOCH + millis * _MILLISECOND
 
 
 def to_text(moment: datetime) -> str:

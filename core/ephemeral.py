@@ -14,6 +14,7 @@ import structlog
 
 from core.clock import Clock, to_millis
 from core.database import Database, Millis, Statement, metadata
+from core.errors import Unavailable
 
 ephemeral = sa.Table(
     "ephemeral",
@@ -36,6 +37,7 @@ _COUNT = Statement(
     " expires_at = CASE WHEN ephemeral.expires_at <= :now THEN excluded.expires_at ELSE ephemeral.expires_at END"
     " RETURNING count"
 )
+_COUNTED = Statement("SELECT count FROM ephemeral WHERE key = :key AND expires_at > :now")
 _GET = Statement("SELECT value FROM ephemeral WHERE key = :key AND expires_at > :now")
 
 
@@ -50,6 +52,10 @@ class Ephemeral(Protocol):
         """Count one more event under ``key`` in a window that began with its first one."""
         ...
 
+    def counted(self, key: str) -> int:
+        """Tell how many events were counted under ``key``, without counting one more."""
+        ...
+
     def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:
         """Do both in one journey."""
         ...
@@ -59,7 +65,7 @@ class Ephemeral(Protocol):
         ...
 
     def get(self, key: str) -> bytes | None:
-        """Find what is kept."""
+        """Find what is kept; raises ``Unavailable`` where it may be kept by a store that does not answer."""
         ...
 
 
@@ -75,6 +81,11 @@ class DatabaseEphemeral:
         with self._database.transaction() as connection:
             rows = _COUNT.run(connection, self._values(key, b"", seconds))
         return int(rows[0][0])
+
+    def counted(self, key: str) -> int:
+        with self._database.transaction() as connection:
+            rows = _COUNTED.run(connection, {"key": key, "now": to_millis(self._clock())})
+        return int(rows[0][0]) if rows else 0
 
     def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:
         with self._database.transaction():
@@ -112,6 +123,10 @@ class RedisEphemeral:
         pipeline.incr(key)
         pipeline.expire(key, seconds, nx=True)
         return int(pipeline.execute()[0])
+
+    def counted(self, key: str) -> int:
+        kept = self._redis.get(key)
+        return int(kept) if isinstance(kept, bytes) else 0
 
     def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:
         pipeline = self._redis.pipeline(transaction=False)
@@ -166,6 +181,14 @@ class FallbackEphemeral:
                 self._fail(error)
         return self._second.count(key, seconds)
 
+    def counted(self, key: str) -> int:
+        if not self._breaker.is_open():
+            try:
+                return self._first.counted(key)
+            except redis.RedisError as error:
+                self._fail(error)
+        return self._second.counted(key)
+
     def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:
         if not self._breaker.is_open():
             try:
@@ -189,7 +212,10 @@ class FallbackEphemeral:
                 return kept if kept is not None else self._second.get(key)
             except redis.RedisError as error:
                 self._fail(error)
-        return self._second.get(key)
+        kept = self._second.get(key)
+        if kept is None:
+            raise Unavailable("Redis may know and does not answer", retry_after=2)
+        return kept
 
     def _fail(self, error: redis.RedisError) -> None:
         self._breaker.trip()

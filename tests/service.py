@@ -18,8 +18,8 @@ from core.settings import Settings
 from ecard.holders import number_index
 from physical.chip.agent import Desk, EnrollmentAgent
 from physical.chip.files import read_ef05
+from physical.chip.in_process_reader import InProcessReader
 from physical.chip.profiles import CONTACT_3_0, CardProfile
-from physical.chip.reader import Presence
 from physical.chip.terminal_client import Surroundings, TerminalClient, TerminalIdentity, open_http
 from physical.chip.virtual_card import VirtualCard
 from physical.chip.virtual_card_maker import personalise
@@ -40,25 +40,6 @@ from web.schema import migrate
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 ISSUER = "https://card.example"
 PROVIDER = open_provider("openssl")
-
-
-class InProcessReader:
-    """A reader whose slot is a Python object."""
-
-    def __init__(self, card: VirtualCard) -> None:
-        self.card = card
-
-    def look(self, _milliseconds: int) -> Presence:
-        return Presence(card_present=True, mute=False, in_use=False, atr=self.card.atr)
-
-    def connect(self) -> None:
-        self.card.reset()
-
-    def disconnect(self) -> None:
-        self.card.reset()
-
-    def send_and_receive(self, apdu: bytes) -> tuple[bytes, int]:
-        return self.card.send_and_receive(apdu)
 
 
 class FixedPin:

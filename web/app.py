@@ -15,6 +15,7 @@ import physical.routes
 import qr.routes
 from auth.guard import Anyone, allow
 from auth.routes import blueprint as oauth
+from core.errors import Malformed, Missing
 from core.ids import new_id
 from ecard.levels import card_level
 from web.health import blueprint as health
@@ -29,13 +30,17 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
 }
 _DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self';"
     " frame-ancestors 'none'"
 )
 
-docs = Blueprint("docs", __name__, url_prefix="/docs", template_folder="pages/templates", static_folder="pages/static")
+_PAGES = Path(__file__).parent / "pages"
+_DOCS_FILES = {"docs.js": _PAGES, "swagger-ui.css": _SWAGGER, "swagger-ui-bundle.js": _SWAGGER}
+
+docs = Blueprint("docs", __name__, url_prefix="/docs")
 
 
 def create_app(runtime: Runtime) -> Flask:
@@ -43,6 +48,7 @@ def create_app(runtime: Runtime) -> Flask:
     app = Flask("ecard", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = runtime.ground.settings.body_limit
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.extensions.update(
         {
             "core.ground": runtime.ground,
@@ -76,7 +82,7 @@ def create_app(runtime: Runtime) -> Flask:
 @allow(Anyone)
 def get_docs() -> Response:
     """Show the API documentation from files of our own; nothing is fetched from anywhere else."""
-    response = send_from_directory(Path(__file__).parent / "pages", "docs.html")
+    response = send_from_directory(_PAGES, "docs.html")
     response.headers["Content-Security-Policy"] = _DOCS_POLICY
     return response
 
@@ -84,9 +90,10 @@ def get_docs() -> Response:
 @docs.get("/files/<name>")
 @allow(Anyone)
 def get_docs_file(name: str) -> Response:
-    """Serve Swagger UI's own files."""
-    folder = Path(__file__).parent / "pages" if name == "docs.js" else _SWAGGER
-    return send_from_directory(folder, name)
+    """Serve what the documentation page is made of, and nothing beside it."""
+    if name not in _DOCS_FILES:
+        raise Missing
+    return send_from_directory(_DOCS_FILES[name], name)
 
 
 @docs.get("/problems")
@@ -99,6 +106,8 @@ def get_problems() -> BaseResponse:
 def _begin() -> None:
     g.begun = time.perf_counter()
     g.request_id = new_id("req")
+    if "\x00" in request.path or b"%00" in request.query_string:
+        raise Malformed("NUL in the address")  # no text column keeps one
 
 
 def _finish(response: Response) -> Response:

@@ -5,6 +5,7 @@ from flask import Blueprint, current_app
 from auth.guard import Anyone, allow
 from core.errors import Unavailable
 from physical.hsm import HsmError
+from sm.errors import SmError
 from web.runtime import Runtime
 
 blueprint = Blueprint("health", __name__)
@@ -36,7 +37,11 @@ def _database(runtime: Runtime) -> str:
 
 
 def _keys(runtime: Runtime) -> str:
-    return "ok" if runtime.codes.keys().minting.kid else "away"
+    try:
+        runtime.codes.keys()
+    except (SmError, Unavailable):
+        return "away"
+    return "ok"
 
 
 def _hsm(runtime: Runtime) -> str:

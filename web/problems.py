@@ -22,6 +22,8 @@ STATUS = {
     Kind.LIMITED: 429,
     Kind.UNAVAILABLE: 503,
 }
+_RETRY_AFTER = {Kind.LIMITED: 60, Kind.UNAVAILABLE: 2}
+"""Seconds, where the refusal itself names none: whoever is told to come back is told when."""
 _CHALLENGES = ('DPoP algs="ES256"', "ESSC-SM2-SM3")
 _HTTP_TITLES = {
     404: ("not_found", "所请求的内容不存在。", "There is nothing at this address."),
@@ -59,8 +61,9 @@ def answer_refusal(refusal: Refusal) -> Response:
     if refusal.detail:
         body["detail"] = refusal.detail
     response = _answer(status, {**body, **refusal.extra}, chinese=chinese)
-    if refusal.retry_after is not None:
-        response.headers["Retry-After"] = str(refusal.retry_after)
+    retry_after = refusal.retry_after or _RETRY_AFTER.get(refusal.kind)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
     if status == 401:
         for challenge in _CHALLENGES:
             response.headers.add("WWW-Authenticate", challenge)

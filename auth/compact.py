@@ -1,0 +1,33 @@
+"""The compact form of a JWS (RFC 7515 section 3.1) in its one spelling."""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+from auth.plain_json import read_plain_json
+
+_SHAPE = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+
+
+def encode_base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def decode_base64url(given: str) -> bytes:
+    """Decode RFC 4648 section 5 without padding; raises ``ValueError`` for any second spelling of the same bytes."""
+    decoded = urlsafe_b64decode(given + "=" * (-len(given) % 4))
+    if encode_base64url(decoded) != given:
+        raise ValueError("not canonical base64url")
+    return decoded
+
+
+def read_compact(given: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read header and claims of a JWS whose signature is still to be verified; raises ``ValueError``."""
+    segments = _SHAPE.fullmatch(given)
+    if segments is None:
+        raise ValueError("not three segments of base64url")
+    decode_base64url(segments[3])
+    header, claims = (read_plain_json(decode_base64url(segments[number])) for number in (1, 2))
+    if not isinstance(header, dict) or not isinstance(claims, dict):
+        raise ValueError("header and claims must be objects")
+    return header, claims
