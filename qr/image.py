@@ -22,10 +22,6 @@ CODE128_LENGTH = 20  # the counter code: ten pairs in code set C; a signed code 
 MAX_TEXT_LENGTH = 512
 MAX_SCALE = 32  # 1,568 pixels for a signed code
 DEFAULT_SCALE = 8
-DATA_MASK = 3
-"""The standard lets a writer try eight masks and keep the prettiest (ISO/IEC 18004:2015, 7.8.3), which is six sevenths
-of the work. The digits of a code are as good as random, so that no mask is worse in advance, and every reader takes
-the mask from the symbol itself: one mask is used always."""
 
 _ZLIB_LEVEL = 2  # the scaled rows repeat: a higher level doubles the time and saves 300 bytes
 _GREY_ONE_BIT = bytes((1, 0, 0, 0, 0))  # bit depth, colour type, compression, filter, interlace: PNG, 11.2.2
@@ -101,7 +97,7 @@ def draw_terminal(text: str, *, level: Level = Level.LOW) -> str:
 def qr_modules(text: str, level: Level = Level.MEDIUM) -> tuple[int, bytes]:
     """Compute a QR symbol: its width in modules and width × width bytes, 0 dark and 255 light, without quiet zone."""
     _require_text(text)
-    barcode = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level=level.value, data_mask=DATA_MASK)
+    barcode = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode, ec_level=level.value)
     return _modules(barcode)
 
 

@@ -19,6 +19,7 @@ NOT_OURS = {".git", ".venv", "build", "var", "__pycache__"}
 # Process entry points that must read the environment before any settings exist: path → why.
 MAY_READ_ENVIRONMENT = {
     "core/settings.py": "the one place that reads the settings",
+    "cli/story/stage.py": "hands its own environment on to the processes it starts",
 }
 
 WEB_LIBRARIES = {"flask", "flask_smorest", "marshmallow"}

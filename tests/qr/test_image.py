@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from qr.code_class import CodeClass
 from qr.counter_code import mint_counter_code
 from qr.errors import CodeMalformed, PictureUnfit
-from qr.image import DATA_MASK, MAX_SCALE, Level, Symbology, draw_png, draw_svg, draw_terminal, qr_modules
+from qr.image import MAX_SCALE, Level, Symbology, draw_png, draw_svg, draw_terminal, qr_modules
 from qr.reference_image import draw_reference_png, draw_reference_svg, reference_modules
 from qr.scanning import scan_picture
 
@@ -70,14 +70,20 @@ def test_both_pictures_show_the_same_digits_as_the_reference_drawing(code):
     assert scanned(opened(draw_reference_png(code))) == [(code, "QR Code")]
 
 
+def masked_references(code, level):
+    return [reference_modules(code, level=level, mask=mask) for mask in range(8)]
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.one_of(signed_codes, counter_codes), st.sampled_from(Level))
-def test_every_module_is_that_of_the_reference_under_the_same_mask(code, level):
-    assert qr_modules(code, level) == reference_modules(code, level=level, mask=DATA_MASK)
+def test_every_module_is_that_of_the_reference_under_one_of_the_eight_masks(code, level):
+    """Which mask is the prettiest the standard leaves to penalty points that writers count differently."""
+    assert qr_modules(code, level) in masked_references(code, level)
 
 
 def test_the_two_drawings_are_equal_pixel_by_pixel_under_the_same_mask():
-    ours, (width, modules) = opened(draw_png(SIGNED, scale=3)), reference_modules(SIGNED, mask=DATA_MASK)
+    ours, (width, modules) = opened(draw_png(SIGNED, scale=3)), qr_modules(SIGNED)
+    assert (width, modules) in masked_references(SIGNED, Level.MEDIUM)
     reference = Image.new("L", (width + 8, width + 8), 255)
     reference.paste(Image.frombytes("L", (width, width), modules), (4, 4))
     assert ours.convert("L").tobytes() == reference.resize(ours.size, Image.Resampling.NEAREST).tobytes()
