@@ -16,7 +16,7 @@ from sm.certificates import (
     read_certificate,
 )
 from sm.certificates.trust import MAX_INTERMEDIATES
-from sm.errors import InvalidCertificate
+from sm.errors import InvalidCertificate, Malformed
 from sm.providers import open_provider
 from sm.sm2 import PrivateKey
 from tests.sm.certificate_builders import (
@@ -164,6 +164,15 @@ def test_a_critical_extension_of_an_authority_is_refused_too(provider, trust, hi
     assert refusal_of(trust, card, [city, hierarchy.province]) == "certificate_critical_extension"
 
 
+def test_an_extension_that_stands_twice_is_malformed(provider, card):
+    def double(tbs):
+        add_extension(tbs, critical=False)
+        add_extension(tbs, critical=False)
+
+    with pytest.raises(Malformed, match="twice"):
+        signed_anew(provider, card, KEYS.city, double)
+
+
 def add_extension(tbs, *, critical):
     extension = {"extn_id": "1.2.3.4", "critical": critical, "extn_value": core.ParsableOctetString(b"\5\0")}
     tbs["extensions"].append(x509.Extension(extension))
@@ -280,6 +289,19 @@ def test_a_forged_authority_is_never_remembered(provider, trust, hierarchy, card
     for _ in range(2):
         assert refusal_of(trust, card, [forged, hierarchy.province]) == "certificate_signature"
     assert trust.verify_chain(card, [forged, *hierarchy.intermediates], NOW) is card
+
+
+def test_what_one_authority_has_signed_is_not_remembered_for_another_of_its_name(provider, hierarchy):
+    """Two provinces of one name and no key ids: the city of the one is not the other's."""
+    named = Subject("Development Province CA", organization="Nobody", province="99")
+    options = {"profile": authority_profile(1), "subject": named}
+    other = issue_leaf(provider, hierarchy.ministry, KEYS.ministry, **options)
+    city = without_key_id(provider, hierarchy.city, KEYS.province)
+    leaf = issue_leaf(provider, city, KEYS.city)
+    trust = Trust([hierarchy.ministry], provider)
+    assert other.subject == hierarchy.province.subject
+    trust.verify_chain(leaf, [city, hierarchy.province], NOW)
+    assert refusal_of(trust, leaf, [city, other]) == "certificate_signature"
 
 
 def test_a_certificate_read_again_is_believed_again(trust, hierarchy, card):

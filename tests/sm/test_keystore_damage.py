@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sm.errors import KeyNotFound, Malformed, SealBroken, SmError, WrongSecret
 from sm.keystore import LEVELS, FileKeyStore, create_file_store
+from sm.keystore.entries import new_entry, open_entry, seal_entry
 
 SECRET = "a secret for these tests"
 
@@ -98,6 +99,14 @@ def test_an_entry_does_not_open_with_another_store_s_whole_chain_of_keys(store, 
     shutil.copytree(directory / "entries", tmp_path / "other" / "entries", dirs_exist_ok=True)
     with pytest.raises(SealBroken):
         FileKeyStore(tmp_path / "other", SECRET).symmetric("city/one")
+
+
+def test_a_seal_names_its_store_even_under_the_same_kek():
+    entry, kek = new_entry("city/one", "city", "sm4"), bytes(16)
+    sealed = seal_entry("00" * 16, entry, 1, kek, bytes(16))
+    assert open_entry("00" * 16, sealed, kek) == bytes(16)
+    with pytest.raises(SealBroken):
+        open_entry("11" * 16, sealed, kek)
 
 
 def test_keys_of_one_level_do_not_stand_in_for_those_of_another(store, directory):
