@@ -29,5 +29,5 @@ def read_compact(given: str) -> tuple[dict[str, Any], dict[str, Any]]:
     decode_base64url(segments[3])
     header, claims = (read_plain_json(decode_base64url(segments[number])) for number in (1, 2))
     if not isinstance(header, dict) or not isinstance(claims, dict):
-        raise ValueError("header and claims must be objects")
+        raise ValueError("header and claims must be objects")  # noqa: TRY004 - it is the text that is wrong
     return header, claims

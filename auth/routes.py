@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, jsonify, request
+from werkzeug.exceptions import HTTPException
 
 from auth.device_tokens import GRANT, SCOPE, AssertionWrong, CardLevel, TokenRequest, grant_token
 from auth.errors import DeviceEnded, ProofWrong
@@ -40,9 +41,18 @@ def post_token() -> tuple[Response, int]:
     return _answer({"access_token": token, "token_type": "DPoP", "expires_in": seconds, "scope": SCOPE}, 200)
 
 
+@blueprint.errorhandler(HTTPException)
+def answer_unreadable(error: HTTPException) -> tuple[Response, int]:
+    """Answer a form that is too large, or that cannot be read, in OAuth's form as well."""
+    response, _ = _error("invalid_request", error.name)
+    return response, error.code or 400
+
+
 def _refused(refusal: Refusal) -> tuple[Response, int]:
     if refusal.kind is Kind.UNAVAILABLE:
-        return _answer({"error": "temporarily_unavailable", "error_description": refusal.title_en}, 503)
+        response, _ = _answer({"error": "temporarily_unavailable", "error_description": refusal.title_en}, 503)
+        response.headers["Retry-After"] = str(refusal.retry_after or 2)
+        return response, 503
     error = _ERRORS.get(type(refusal), "invalid_request")
     detail = f" ({refusal.detail})" if refusal.detail else ""
     return _error(error, refusal.title_en + detail, code=refusal.code)

@@ -97,8 +97,13 @@ class TokenDesk:
                 audience=issuer,
                 issuer=issuer,
                 # time is ours: the clock is handed in, PyJWT would ask the system's
-                options={"require": required, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
-                | {"strict_aud": True},
+                options={
+                    "require": required,
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                    "strict_aud": True,
+                },
             )
         except (jwt.PyJWTError, ValueError) as error:
             raise TokenWrong(type(error).__name__) from error

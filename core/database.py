@@ -30,13 +30,15 @@ Millis = sa.BigInteger()
 """Moments are kept as milliseconds since 1970: both engines compare them alike and none loses the zone."""
 RowNumber = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
-_POSTGRES_OPTIONS = "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
+_POSTGRES_OPTIONS = "-c statement_timeout=10000 -c lock_timeout={lock} -c idle_in_transaction_session_timeout=30000"
 _DRIVER_FAULTS = (
     sa.exc.OperationalError,
     sa.exc.InterfaceError,
+    sa.exc.InternalError,  # a standby that is read-only, a transaction that idled too long
     sa.exc.TimeoutError,
     psycopg.OperationalError,
     psycopg.InterfaceError,
+    psycopg.InternalError,
     sqlite3.OperationalError,
 )
 
@@ -68,10 +70,14 @@ class Statement:
 
 
 class Database:
-    """A pool of connections and the transaction of the running thread."""
+    """A pool of connections and the transaction of the running thread.
 
-    def __init__(self, url: str, *, pool_size: int = 4) -> None:
-        self._engine = _open_engine(url, pool_size)
+    Args:
+        lock_milliseconds: how long to wait for a row (on SQLite: for the one writer) that somebody else holds.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 4, lock_milliseconds: int = 5000) -> None:
+        self._engine = _open_engine(url, pool_size, lock_milliseconds)
         self._thread = threading.local()
 
     @property
@@ -141,18 +147,17 @@ def insert_if_new(connection: Connection, table: sa.Table, values: Mapping[str, 
     return connection.execute(statement).first() is not None
 
 
-def _open_engine(url: str, pool_size: int) -> Engine:
+def _open_engine(url: str, pool_size: int, lock_milliseconds: int) -> Engine:
+    common: dict[str, Any] = {
+        "pool_size": pool_size,
+        "max_overflow": 2,
+        "pool_timeout": 5,
+        "hide_parameters": True,  # an error's text must not hold what was being stored
+    }
     if url.startswith("postgresql"):
-        return sa.create_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=2,
-            pool_timeout=5,
-            pool_recycle=1800,
-            pool_pre_ping=False,
-            connect_args={"connect_timeout": 5, "options": _POSTGRES_OPTIONS},
-        )
-    engine = sa.create_engine(url, pool_size=pool_size, max_overflow=2, pool_timeout=5, connect_args={"timeout": 10})
+        options = {"connect_timeout": 5, "options": _POSTGRES_OPTIONS.format(lock=lock_milliseconds)}
+        return sa.create_engine(url, pool_recycle=1800, connect_args=options, **common)
+    engine = sa.create_engine(url, connect_args={"timeout": lock_milliseconds / 1000}, **common)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -160,7 +165,8 @@ def _open_engine(url: str, pool_size: int) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver must not open transactions of its own
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 10000"):
+    # recursive_triggers: INSERT OR REPLACE would delete past the audit trail's trigger without it
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "recursive_triggers = ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

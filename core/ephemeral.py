@@ -149,19 +149,23 @@ class _Breaker:
     """Leaves a store alone for a moment after it failed, so that a dead Redis costs one time-out, not one a request."""
 
     seconds: float = 1.0
-    open_until: float = 0.0
+    tripped_at: float = float("-inf")
 
     def is_open(self) -> bool:
-        return time.monotonic() < self.open_until
+        return self.tripped_within(self.seconds)
+
+    def tripped_within(self, seconds: float) -> bool:
+        return time.monotonic() - self.tripped_at < seconds
 
     def trip(self) -> None:
-        self.open_until = time.monotonic() + self.seconds
+        self.tripped_at = time.monotonic()
 
 
 class FallbackEphemeral:
     """Redis first, the database while Redis is away.
 
-    What was put while Redis was away is found again after it is back, because a miss looks into the database as well.
+    What was put while Redis was away is found again after it is back. Fails open in two places: counters begin anew
+    with each change of store, and what Redis forgot in a restart is forgotten.
     """
 
     def __init__(self, first: RedisEphemeral, second: DatabaseEphemeral) -> None:
@@ -192,17 +196,21 @@ class FallbackEphemeral:
     def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:
         if not self._breaker.is_open():
             try:
-                return self._first.add_once_and_count(once, once_seconds, counted, seconds)
+                first, count = self._first.add_once_and_count(once, once_seconds, counted, seconds)
             except redis.RedisError as error:
                 self._fail(error)
+            else:
+                return first and self._is_new_to_both(once, b"1", once_seconds), count
         return self._second.add_once_and_count(once, once_seconds, counted, seconds)
 
     def put(self, key: str, value: bytes, seconds: int) -> bool:
         if not self._breaker.is_open():
             try:
-                return self._first.put(key, value, seconds)
+                new = self._first.put(key, value, seconds)
             except redis.RedisError as error:
                 self._fail(error)
+            else:
+                return new and self._is_new_to_both(key, value, seconds)
         return self._second.put(key, value, seconds)
 
     def get(self, key: str) -> bytes | None:
@@ -216,6 +224,10 @@ class FallbackEphemeral:
         if kept is None:
             raise Unavailable("Redis may know and does not answer", retry_after=2)
         return kept
+
+    def _is_new_to_both(self, key: str, value: bytes, seconds: int) -> bool:
+        """Ask the database as well as long as it may remember the key from the time when Redis was away."""
+        return not self._breaker.tripped_within(seconds) or self._second.put(key, value, seconds)
 
     def _fail(self, error: redis.RedisError) -> None:
         self._breaker.trip()

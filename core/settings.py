@@ -1,3 +1,4 @@
+import re
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +7,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import UnsafeSettings
+
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(?::\d{1,5})?")
 
 
 class Environment(Enum):
@@ -16,7 +19,7 @@ class Environment(Enum):
 class Settings(BaseSettings):
     """What a deployment may choose; read from ``ECARD_…`` variables once, at the top. Secrets hide in repr."""
 
-    model_config = SettingsConfigDict(env_prefix="ECARD_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ECARD_", extra="forbid", frozen=True, hide_input_in_errors=True)
 
     environment: Environment = Environment.DEVELOPMENT
     home: Path = Path("var")
@@ -57,8 +60,8 @@ class Settings(BaseSettings):
     @field_validator("issuer")
     @classmethod
     def _issuer_is_an_origin(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")) or value.endswith("/"):
-            raise ValueError("issuer must be an http(s) address without a trailing slash")
+        if not _ORIGIN.fullmatch(value):
+            raise ValueError("issuer must be http(s)://host[:port], in small letters and without a path")
         return value
 
     @model_validator(mode="after")

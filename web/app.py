@@ -121,6 +121,7 @@ def _finish(response: Response) -> Response:
         method=request.method,
         route=rule,
         status=response.status_code,
+        code=g.get("problem"),
         ms=round((time.perf_counter() - g.begun) * 1000, 1),
     )
     return response

@@ -13,7 +13,12 @@ _ALLOWED = {
     "error", "caller", "count", "sealed", "told", "forgotten", "expired", "head", "sequence", "port", "workers", "url",
     "exception", "hint", "environment", "seconds",
 }  # fmt: skip
-_NUMBERS = re.compile(r"(?<!\d)\d{15}(?:\d{2}[\dXx])?(?!\d)|(?<!\d)1[3-9]\d{9}(?!\d)|(?<!\d)8[123]\d{18,}(?!\d)")
+_SECRETS = re.compile(
+    r"(?<!\d)\d{15}(?:\d{2}[\dXx])?(?!\d)"  # citizen numbers, old and new (GB 11643)
+    r"|(?<!\d)1[3-9]\d{9}(?!\d)"  # mobile telephones
+    r"|(?<!\d)8[123]\d{18,}(?!\d)"  # codes
+    r"|eyJ[\w-]{8,}(?:\.[\w-]+){1,2}"  # tokens, proofs, credentials
+)
 
 
 def configure_logs(*, as_json: bool, stream: Any = None) -> None:
@@ -35,12 +40,12 @@ def configure_logs(*, as_json: bool, stream: Any = None) -> None:
 
 
 def keep_allowed(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Drop every key that is not allowed and mask what looks like a citizen number, a telephone or a code."""
-    return {key: _masked(value) for key, value in line.items() if key in _ALLOWED}
+    """Drop every key that is not allowed and mask what looks like a citizen number, a telephone, a code or a token."""
+    return {key: _masked(value) for key, value in line.items() if key in _ALLOWED and value is not None}
 
 
 def _masked(value: Any) -> Any:
-    return _NUMBERS.sub("***", value) if isinstance(value, str) else value
+    return value if isinstance(value, bool | int | float) else _SECRETS.sub("***", str(value))
 
 
 def _name_fault(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,12 +1,14 @@
 """The API's description, OpenAPI 3.1, made from the code: routes, callers, schemas, problems."""
 
+from copy import deepcopy
 from typing import Any
 
 from flask import Flask
 from flask_smorest import Api
 
-from auth.guard import Rule
+from auth.guard import CALLERS, Anyone, Rule, allow
 from auth.schemas import ProblemSchema
+from web.plain_routes import PLAIN_ROUTES
 
 TITLE = "Electronic social security card"
 
@@ -33,6 +35,7 @@ _SCHEMES = {
     },
 }
 _PROBLEMS = (400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 503)
+_DESCRIPTION_VIEW = "api-docs.openapi_json"
 
 
 class DescribedApi(Api):  # type: ignore[misc]  # flask_smorest has no types
@@ -62,12 +65,16 @@ def describe(app: Flask, version: str) -> DescribedApi:
         OPENAPI_JSON_PATH="openapi.json",
         API_SPEC_OPTIONS={"components": {"securitySchemes": _SCHEMES}, "info": {"description": _DESCRIPTION}},
     )
-    return DescribedApi(app)
+    api = DescribedApi(app)
+    # flask-smorest's own view of the description gets its guard here, like every other route
+    app.view_functions[_DESCRIPTION_VIEW] = allow(Anyone)(app.view_functions[_DESCRIPTION_VIEW])
+    return api
 
 
 def name_callers(app: Flask, api: DescribedApi) -> None:
     """Write into each operation who may call it, from the guard itself."""
     paths: dict[str, Any] = api.spec._paths  # noqa: SLF001 - apispec offers no other way to touch up operations
+    paths.update(deepcopy(PLAIN_ROUTES))
     for rule in app.url_map.iter_rules():
         guard: Rule | None = getattr(app.view_functions[rule.endpoint], "rule", None)
         operations = paths.get(_path_of(rule.rule))
@@ -76,9 +83,16 @@ def name_callers(app: Flask, api: DescribedApi) -> None:
         for method in (rule.methods or set()) & {"GET", "POST", "PUT", "DELETE"}:
             operation = operations.get(method.lower())
             if operation is not None:
-                operation.setdefault("security", _SECURITY.get(guard.caller.__name__, []))
-                for status in _PROBLEMS:
-                    operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/PROBLEM_{status}"})
+                _describe_operation(operation, guard)
+
+
+def _describe_operation(operation: dict[str, Any], guard: Rule) -> None:
+    operation["x-caller"] = CALLERS[guard.caller]
+    if guard.scope:
+        operation["x-scope"] = guard.scope
+    operation.setdefault("security", _SECURITY.get(guard.caller.__name__, []))
+    for status in _PROBLEMS if guard.caller is not Anyone else ():
+        operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/PROBLEM_{status}"})
 
 
 def _path_of(rule: str) -> str:

@@ -8,7 +8,8 @@ from flask import Flask, Response, g, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, UnprocessableEntity
 
-from core.errors import Kind, Malformed, Refusal, TooLarge
+from core.errors import Kind, Malformed, Refusal, TooLarge, Unavailable
+from sm.errors import KeyStoreError, ProviderUnavailable
 
 STATUS = {
     Kind.MALFORMED: 400,
@@ -22,6 +23,14 @@ STATUS = {
     Kind.LIMITED: 429,
     Kind.UNAVAILABLE: 503,
 }
+
+
+class KeysUnavailable(Unavailable):
+    code = "keys_unavailable"
+    title_en = "A key that is needed for this cannot be used at the moment; nothing was changed."
+    title_zh = "所需密钥暂时不可用，未作任何更改。"
+
+
 _RETRY_AFTER = {Kind.LIMITED: 60, Kind.UNAVAILABLE: 2}
 """Seconds, where the refusal itself names none: whoever is told to come back is told when."""
 _CHALLENGES = ('DPoP algs="ES256"', "ESSC-SM2-SM3")
@@ -43,6 +52,8 @@ def speaks_chinese() -> bool:
 def install_problems(app: Flask) -> None:
     """Answer every refusal, every HTTP error and every fault as a problem document."""
     app.register_error_handler(Refusal, answer_refusal)
+    app.register_error_handler(KeyStoreError, answer_keys_away)
+    app.register_error_handler(ProviderUnavailable, answer_keys_away)
     app.register_error_handler(HTTPException, answer_http_error)
     app.register_error_handler(Exception, answer_fault)
 
@@ -68,6 +79,12 @@ def answer_refusal(refusal: Refusal) -> Response:
         for challenge in _CHALLENGES:
             response.headers.add("WWW-Authenticate", challenge)
     return response
+
+
+def answer_keys_away(fault: Exception) -> Response:
+    """Fail closed where a key is missing, withdrawn or out of its dates, and tell whoever reads the logs."""
+    _log.error("keys_away", kind=type(fault).__name__, exc_info=fault)
+    return answer_refusal(KeysUnavailable())
 
 
 def answer_http_error(error: HTTPException) -> Response:
@@ -133,6 +150,7 @@ def _is_location(name: object) -> bool:
 
 
 def _answer(status: int, body: dict[str, Any], *, chinese: bool) -> Response:
+    g.problem = body["code"]
     body["request_id"] = g.get("request_id", "")
     response = Response(json.dumps(body, ensure_ascii=False), status, mimetype="application/problem+json")
     response.headers["Content-Language"] = "zh-CN" if chinese else "en"

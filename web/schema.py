@@ -20,7 +20,16 @@ import qr.models
 from core.database import Database, metadata
 from core.errors import UnsafeSettings
 
-MODELS = (auth.models, channels.models, core.audit, core.ephemeral, core.outbox, ecard.models, physical.models, qr.models)
+MODELS = (
+    auth.models,
+    channels.models,
+    core.audit,
+    core.ephemeral,
+    core.outbox,
+    ecard.models,
+    physical.models,
+    qr.models,
+)
 """Imported so that ``metadata`` knows every table."""
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _UPGRADE_LOCK = 0x4543415245  # one process migrates at a time
@@ -50,7 +59,9 @@ def require_migrated(database: Database) -> None:
     """Refuse to start on a schema of another version than this code's."""
     found, needed = current_revision(database), head_revision()
     if found != needed:
-        raise UnsafeSettings(f"the database stands at revision {found}, this code needs {needed}: run `ecard db upgrade`")
+        raise UnsafeSettings(
+            f"the database stands at revision {found}, this code needs {needed}: run `ecard db upgrade`"
+        )
 
 
 def differences(database: Database) -> list[object]:

@@ -1,0 +1,64 @@
+"""Descriptions of the routes that stand beside the API: the token endpoint and the health of a worker."""
+
+from typing import Any
+
+from auth.device_tokens import GRANT
+
+
+def _answer_of(description: str, properties: dict[str, Any], kind: str = "application/json") -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"description": description, "content": {kind: {"schema": schema}}}
+
+
+_TEXT = {"type": "string"}
+_OAUTH_ERROR = _answer_of(
+    "An error in OAuth's form (RFC 6749 section 5.2)", {"error": _TEXT, "error_description": _TEXT}
+)
+_READINESS = {"status": _TEXT, "checks": {"type": "object", "additionalProperties": _TEXT}}
+PLAIN_ROUTES: dict[str, Any] = {
+    "/oauth/token": {
+        "post": {
+            "tags": ["oauth"],
+            "summary": "Exchange an assertion of the device key for a DPoP-bound access token.",
+            "security": [{"dpopProof": []}],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/x-www-form-urlencoded": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["grant_type", "assertion"],
+                            "properties": {
+                                "grant_type": {"type": "string", "enum": [GRANT]},
+                                "assertion": {"type": "string", "description": "JWT, ES256, by the device key"},
+                            },
+                        }
+                    }
+                },
+            },
+            "responses": {
+                "200": _answer_of(
+                    "A token of some minutes",
+                    {"access_token": _TEXT, "token_type": _TEXT, "expires_in": {"type": "integer"}, "scope": _TEXT},
+                ),
+                "400": _OAUTH_ERROR,
+                "413": _OAUTH_ERROR,
+                "503": _OAUTH_ERROR,
+            },
+        }
+    },
+    "/livez": {
+        "get": {
+            "tags": ["health"],
+            "summary": "Say that the process answers.",
+            "responses": {"200": _answer_of("Alive", {"status": _TEXT})},
+        }
+    },
+    "/readyz": {
+        "get": {
+            "tags": ["health"],
+            "summary": "Say whether this worker can do its work.",
+            "responses": {"200": _answer_of("Ready", _READINESS), "503": _answer_of("Not ready", _READINESS)},
+        }
+    },
+}
