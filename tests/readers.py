@@ -1,7 +1,6 @@
 """A private PC/SC daemon with virtual cards in its slots, for tests on the true stack."""
 
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +12,7 @@ import pytest
 from physical.chip.private_pcscd import PrivatePcscd, PrivatePcscdUnavailable, VirtualSlot, private_pcscd
 from physical.chip.reader import Presence
 from physical.chip.virtual_card import VirtualCard
-from physical.chip.virtual_reader import tell
+from physical.chip.virtual_reader import command_line, tell
 from physical.chip.watched_reader import WatchedReader
 
 PATIENCE_SECONDS = 15.0
@@ -69,16 +68,9 @@ class Stack:
     def put(self, card: VirtualCard, slot: int = 0, *, absent: bool = False, answer_within: float = 10.0) -> Slot:
         """Start the virtual reader of a slot with this card."""
         place, control = self.daemon.slots[slot], self.daemon.folder / f"slot{slot}"
-        command = [
-            sys.executable,
-            "-m",
-            "physical.chip.virtual_reader",
-            "--card",
-            str(self.card_file(card, f"c{slot}")),
-        ]
-        options = ["--port", str(place.port), "--control", str(control), *(["--absent"] if absent else [])]
+        file = self.card_file(card, f"card{slot}")
         process = subprocess.Popen(
-            self.daemon.beside([*command, *options]),
+            self.daemon.beside(command_line(file, place.port, control, absent=absent)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -17,6 +17,7 @@ from physical.chip.errors import (
     ChipError,
     NextStep,
     PinLocked,
+    PinUnusable,
     ReaderUnavailable,
     Wording,
     WrongPin,
@@ -78,6 +79,7 @@ REASONS: tuple[tuple[type[ChipError], AbandonReason], ...] = (
     (CardRemoved, AbandonReason.CARD_REMOVED),
     (CardMute, AbandonReason.CARD_MUTE),
     (PinNotEntered, AbandonReason.OPERATOR),
+    (PinUnusable, AbandonReason.OPERATOR),
     (NoCardPresented, AbandonReason.OPERATOR),
     (ChipError, AbandonReason.CARD_ERROR),
 )
@@ -155,7 +157,7 @@ class EnrollmentAgent:
         try:
             yield
         except ChipError as error:
-            self._abandon(begun, reason_of(error), getattr(error, "tries_left", None))
+            self._abandon(begun, reason_of(error), tries_left_after(error))
             raise
         except KeyboardInterrupt:
             self._abandon(begun, AbandonReason.OPERATOR, None)
@@ -250,6 +252,17 @@ def require_spare_try(tries_left: int | None) -> None:
         raise PinLocked(SW.LOCKED)
     if tries_left is not None and tries_left <= TRIES_NEVER_TOUCHED:
         raise LastTryKept(tries_left)
+
+
+def tries_left_after(error: ChipError) -> int | None:
+    """Return how many tries the PIN has left, where the error tells."""
+    match error:
+        case WrongPin() | LastTryKept():
+            return error.tries_left
+        case PinLocked():
+            return 0
+        case _:
+            return None
 
 
 def reason_of(error: ChipError) -> AbandonReason:

@@ -54,8 +54,8 @@ class PromptPinPad:
             os.close(terminal)
 
     def _ask(self, terminal: int) -> bytearray:
-        os.write(terminal, self._prompt.encode())
-        with _no_echo(terminal):
+        with _no_echo(terminal):  # before the prompt: a quick hand would be echoed
+            os.write(terminal, self._prompt.encode())
             pin = read_line(terminal)
         os.write(terminal, b"\n")
         return pin

@@ -197,6 +197,15 @@ def tell(control: Path, command: str) -> str:
         return caller.recv(LONGEST_COMMAND).decode()
 
 
+def command_line(card: Path, port: int, control: Path, *, absent: bool = False) -> list[str]:
+    """Return the command that starts a virtual reader; run it beside the daemon (`PrivatePcscd.beside`).
+
+    It writes "ready" when it takes commands at `control`.
+    """
+    options = ["--card", str(card), "--port", str(port), "--control", str(control)]
+    return [sys.executable, "-m", "physical.chip.virtual_reader", *options, *(["--absent"] if absent else [])]
+
+
 def run(reader: VirtualReader, controls: Controls) -> None:
     """Serve daemon and commands until told to end, or until the daemon stays away."""
     last_linked = time.monotonic()

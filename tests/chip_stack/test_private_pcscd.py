@@ -104,3 +104,12 @@ def test_a_virtual_reader_obeys_its_standard_input_and_ends_with_it(stack):
         "error no such command: dance",
     ]
     assert done.returncode == 0
+
+
+def test_a_machine_without_namespaces_is_told_what_to_allow(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "_start_holder", lambda *_: None)
+    monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(module, "LONGEST_SOCKET_PATH", 1000)
+    with pytest.raises(PrivatePcscdUnavailable, match="user namespaces"), private_pcscd():
+        pass
+    assert list(tmp_path.iterdir()) == []
