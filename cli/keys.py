@@ -1,19 +1,23 @@
 """`ecard keys`: make, show, rotate and withdraw the keys of a city."""
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
+from cli import Failed
 from cli.key_ceremony import Act, ceremony_options, conduct, given_approvals, open_log
 from cli.key_creation import City, make_city
 from cli.key_display import entry_lines, list_lines, record_lines, ring_lines
 from cli.key_store_options import FILE, read_file, store_options, store_place, surroundings, warn
+from sm.canonical import write_time
 from sm.ceremony import APPROVAL_USER_ID, MAX_PLAN_SIZE, approve, read_plan, require_in_time, write_approval, write_plan
 from sm.ceremony_log import Result
 from sm.city_keys import DEVELOPMENT_LEAD, PRODUCTION_LEAD, code_ring, rotate_code_keys, withdraw_code_key
+from sm.city_revocation import find_city_crl, refresh_city_crl, revoke_certificate
 from sm.der import export_pkcs8, import_pkcs8, read_pem, write_pem
 from sm.errors import KeyNotFound, SmError
 from sm.keyring import KeyRing, KeyState
@@ -160,6 +164,42 @@ def rewrap(context: click.Context, /, level: str, **options: Any) -> None:
         click.echo(f"sealed anew: {result['entries']} entries of the {level}")
 
 
+@keys.command("revoke-certificate")
+@click.argument("serial")
+@ceremony_options
+@store_options
+@click.pass_context
+def revoke(context: click.Context, /, serial: str, **options: Any) -> None:
+    """Revoke the certificate with this SERIAL (hexadecimal) that the city has issued; for ever."""
+    place, given = store_place(context, options), given_approvals(options)
+    store, number = place.open(), _serial(serial)
+
+    def effect() -> Result:
+        return {"crl_number": str(revoke_certificate(store, place.provider, number, place.clock()).number)}
+
+    result = conduct(store, place, Act("revoke", {"serial": f"{number:x}"}), given, effect)
+    if result is not None:
+        click.echo(f"revoked; revocation list no. {result['crl_number']}")
+
+
+@keys.command()
+@click.option("--refresh", is_flag=True, help="Issue the list anew; do so before it is stale, e.g. once a week.")
+@store_options
+@click.pass_context
+def crl(context: click.Context, /, *, refresh: bool, **options: Any) -> None:
+    """Show the city's list of revoked certificates; exit with 1 where it is stale."""
+    place = store_place(context, options)
+    store = place.open()
+    found = refresh_city_crl(store, place.provider, place.clock()) if refresh else find_city_crl(store)
+    if found is None:
+        click.echo("no certificate was ever revoked, and there is no list")
+        return
+    click.echo(f"no. {found.number}, good until {write_time(found.next_update)}, {len(found.revoked)} revoked")
+    click.echo("".join(f"{serial:x} since {write_time(at)}\n" for serial, at in found.revoked.items()), nl=False)
+    if found.next_update <= place.clock():
+        raise Failed("the list is stale: enrollments are refused until `ecard keys crl --refresh`")
+
+
 @keys.command("approve")
 @click.argument("plan", type=FILE)
 @click.option("--operator", required=True, help="Your name, as it is registered.")
@@ -216,6 +256,13 @@ def _operators(given: tuple[tuple[str, bytes], ...]) -> dict[str, bytes]:
 def _warn_without_current(told: Result) -> None:
     if not told[str(KeyState.CURRENT)]:
         warn("no code key signs now: run `ecard keys rotate` as soon as the next key's time has come")
+
+
+def _serial(given: str) -> int:
+    digits = given.replace(":", "").lower()
+    if not re.fullmatch(r"[0-9a-f]{1,40}", digits) or not int(digits, 16):
+        raise click.BadParameter("a serial number has up to 40 hexadecimal digits", param_hint="SERIAL")
+    return int(digits, 16)
 
 
 def _lead(seconds: int | None, environment: str) -> timedelta:

@@ -34,9 +34,10 @@ from qr.signing_keys import USER_ID as CODE_USER_ID
 from qr.signing_keys import CodeKeys, MintingKey
 from qr.verification_keys import KEY_LIST_PURPOSE, build_key_list, open_key_list_signer
 from sm import city_keys
-from sm.certificates import RevocationList, read_crl
+from sm.certificates import RevocationList
 from sm.certificates.issuing import Subject
 from sm.certificates.reading import Certificate, read_certificate
+from sm.city_revocation import find_city_crl
 from sm.keystore import FileKeyStore, KeyStore
 from sm.keystore.protocol import require_environment
 from sm.providers import open_provider
@@ -46,7 +47,6 @@ from web.schema import require_migrated
 Kept = TypeVar("Kept")
 
 KEY_LIST_CERTIFICATE = "city/key-list-certificate"
-CITY_CRL = "city/crl"
 _KEYS_SECONDS = 1.0
 _CREDENTIAL_KID = "card-1"
 _TOKEN_KID = "token-1"  # noqa: S105 - the name of a key
@@ -165,7 +165,8 @@ def _open_enrollment(ground: Ground, store: KeyStore, provider: Provider, hsm: C
 
 
 def _read_crls(store: KeyStore) -> Sequence[RevocationList]:
-    return [read_crl(store.document(CITY_CRL))] if CITY_CRL in store.names() else []
+    found = find_city_crl(store)
+    return [found] if found else []
 
 
 def _open_codes(ground: Ground, store: KeyStore, provider: Provider) -> CodeDesk:

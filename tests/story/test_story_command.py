@@ -1,0 +1,100 @@
+"""What `make run` shows, run as a stranger runs it: real processes, real PC/SC, real HTTP."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.servers import free_port
+
+pytestmark = pytest.mark.xdist_group("story")
+COMMAND = [sys.executable, "-m", "cli"]
+
+
+def play(home: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    arguments = [*COMMAND, "story", "--once", "--home", str(home), "--port", str(free_port()), *more]
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False, env=environment())
+
+
+def environment() -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ECARD_")}
+    return clean | {"COLUMNS": "200"}
+
+
+def test_the_story_plays_over_the_real_reader_stack(tmp_path):
+    told = play(tmp_path)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "pcscd, Virtual PCD" in told.stdout
+    assert "already_used" in told.stdout
+    assert '"code.redeemed", "card.issued"' in told.stdout
+    assert (tmp_path / "code.png").read_bytes().startswith(b"\x89PNG")
+    again = play(tmp_path)
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
+def test_the_story_plays_without_a_reader_stack(tmp_path):
+    told = play(tmp_path, "--in-process")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "inside this process" in told.stdout
+    assert "already_used" in told.stdout
+
+
+def test_a_running_city_can_be_tried_by_hand_and_leaves_nothing_behind(tmp_path):
+    port = free_port()
+    arguments = [*COMMAND, "story", "--home", str(tmp_path), "--port", str(port), "--in-process"]
+    city = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
+    try:
+        wait_for_line(city, "Ctrl-C")
+        code = demo(tmp_path, "code", "--class", "merchant").stdout.strip()
+        assert re.fullmatch(r"82\d{220}", code)
+        accepted = demo(tmp_path, "redeem", code, "--purpose", "merchant")
+        assert json.loads(accepted.stdout)["result"] == "accepted"
+        refused = demo(tmp_path, "redeem", code, "--purpose", "merchant")
+        assert refused.returncode == 1
+        assert json.loads(refused.stdout)["code"] == "already_used"
+        headers = demo(tmp_path, "headers", "till", "POST", "/v1/visits", "{}").stdout
+        assert headers.count("Authorization: ESSC-SM2-SM3 ") == 1
+    finally:
+        city.send_signal(signal.SIGTERM)
+        city.wait(30)
+        assert city.stdout is not None
+        city.stdout.close()
+    assert children_of(tmp_path) == []
+
+
+def demo(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, "demo", *arguments, "--home", str(home)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment())
+
+
+def wait_for_line(process: subprocess.Popen[str], wanted: str) -> None:
+    assert process.stdout is not None
+    told = []
+    for line in process.stdout:
+        told.append(line)
+        if wanted in line:
+            return
+    raise AssertionError("".join(told))
+
+
+def children_of(home: Path) -> list[str]:
+    """Find processes that still work for this city, by the home in their environment; they get a moment to end."""
+    for _ in range(50):
+        left = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit() and serves(entry, home)]
+        if not left:
+            return []
+        time.sleep(0.1)
+    return left
+
+
+def serves(process: Path, home: Path) -> bool:
+    try:
+        return f"ECARD_HOME={home}".encode() in (process / "environ").read_bytes()
+    except OSError:
+        return False
