@@ -73,7 +73,7 @@ class Database:
     """A pool of connections and the transaction of the running thread.
 
     Args:
-        lock_milliseconds: how long to wait for a row (on SQLite: for the one writer) that somebody else holds.
+        lock_milliseconds: how long to wait for what somebody else holds: a row, SQLite's one writer, a connection.
     """
 
     def __init__(self, url: str, *, pool_size: int = 4, lock_milliseconds: int = 5000) -> None:
@@ -151,7 +151,7 @@ def _open_engine(url: str, pool_size: int, lock_milliseconds: int) -> Engine:
     common: dict[str, Any] = {
         "pool_size": pool_size,
         "max_overflow": 2,
-        "pool_timeout": 5,
+        "pool_timeout": lock_milliseconds / 1000,
         "hide_parameters": True,  # an error's text must not hold what was being stored
     }
     if url.startswith("postgresql"):
