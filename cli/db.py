@@ -2,7 +2,8 @@ import click
 
 from cli import Failed
 from cli.opening import opened_database
-from web.schema import current_revision, differences, head_revision, migrate
+from web.schema import differences, migrate
+from web.schema_version import current_revision, head_revision
 
 
 @click.group()

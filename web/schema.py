@@ -1,15 +1,13 @@
 """The database's schema: every package's tables in one place, and the migrations that make them."""
 
-from pathlib import Path
-
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 import auth.models
+import auth.oauth.models
 import channels.models
 import core.audit
 import core.ephemeral
@@ -18,10 +16,11 @@ import ecard.models
 import physical.models
 import qr.models
 from core.database import Database, metadata
-from core.errors import UnsafeSettings
+from web.schema_version import MIGRATIONS
 
 MODELS = (
     auth.models,
+    auth.oauth.models,
     channels.models,
     core.audit,
     core.ephemeral,
@@ -31,7 +30,6 @@ MODELS = (
     qr.models,
 )
 """Imported so that ``metadata`` knows every table."""
-_MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _UPGRADE_LOCK = 0x4543415245  # one process migrates at a time
 
 
@@ -44,26 +42,6 @@ def migrate(database: Database, revision: str = "head") -> None:
         connection.commit()
 
 
-def current_revision(database: Database) -> str | None:
-    """Tell at which revision the schema stands; None for an empty database."""
-    with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def head_revision() -> str | None:
-    """Tell which revision this code needs."""
-    return ScriptDirectory(str(_MIGRATIONS)).get_current_head()
-
-
-def require_migrated(database: Database) -> None:
-    """Refuse to start on a schema of another version than this code's."""
-    found, needed = current_revision(database), head_revision()
-    if found != needed:
-        raise UnsafeSettings(
-            f"the database stands at revision {found}, this code needs {needed}: run `ecard db upgrade`"
-        )
-
-
 def differences(database: Database) -> list[object]:
     """List how the migrated schema differs from the models; empty is right."""
     with database.engine.connect() as connection:
@@ -73,6 +51,6 @@ def differences(database: Database) -> list[object]:
 
 def _config(connection: sa.Connection) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     return config

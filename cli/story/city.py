@@ -28,7 +28,8 @@ from sm.keystore import FileKeyStore, create_file_store
 from sm.providers import open_provider
 from sm.sm2 import random_private_key
 from web.runtime import Runtime, open_runtime
-from web.schema import current_revision, head_revision, migrate
+from web.schema import migrate
+from web.schema_version import current_revision, head_revision
 
 REGION = "990100"  # exists nowhere
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999, clause 5

@@ -1,16 +1,23 @@
 """The table of SM2 providers. A hardware or C provider is one more line: it only has to sign and verify 32 bytes."""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 
 from sm.errors import ProviderUnavailable
-from sm.providers.gmssl import GmsslProvider
 from sm.providers.openssl import OpensslProvider
 from sm.providers.selftest import require_self_test
 from sm.sm2 import Provider
 
+
+def _open_gmssl() -> Provider:
+    """Load the last resort when it is asked for: every other process is spared it."""
+    provider: Provider = import_module("sm.providers.gmssl").GmsslProvider()
+    return provider
+
+
 PROVIDERS: Mapping[str, Callable[[], Provider]] = {
     "openssl": OpensslProvider,
-    "gmssl": GmsslProvider,
+    "gmssl": _open_gmssl,
 }
 
 

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from core.database import Database, metadata
 from core.errors import UnsafeSettings
-from web.schema import current_revision, differences, head_revision, migrate, require_migrated
+from web.schema import differences, migrate
+from web.schema_version import current_revision, head_revision, require_migrated
 
 ROOT = Path(__file__).parents[2]
 MIGRATE = """
