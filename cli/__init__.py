@@ -38,6 +38,7 @@ COMMANDS = {
     "verify": CommandPlace("cli.verify", "verify", "Judge codes without the service."),
     "cards": CommandPlace("cli.cards", "cards", "Look at cards and change their standing."),
     "terminals": CommandPlace("cli.terminals", "terminals", "Register and withdraw terminals."),
+    "clients": CommandPlace("cli.clients", "clients", "Register and suspend OAuth clients."),
 }
 
 

@@ -1,7 +1,7 @@
 import re
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     visit_minutes: Annotated[int, Field(ge=1, le=240)] = 30
     offline_upload_days: Annotated[int, Field(ge=1, le=30)] = 7
     token_seconds: Annotated[int, Field(ge=60, le=600)] = 300
+    token_algorithm: Literal["ES256", "SGD_SM3_SM2"] = "ES256"  # noqa: S105 - the name of an algorithm
+    """What signs the tokens of OAuth clients; SGD_SM3_SM2 where SM algorithms alone are used (GB/T 39786)."""
+    trusted_proxy: str | None = None
+    """Address of the one proxy whose Client-Cert header (RFC 9440) is believed."""
     body_limit: Annotated[int, Field(ge=1024)] = 1024 * 1024
     log_json: bool = True
 

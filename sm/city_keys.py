@@ -22,6 +22,7 @@ from sm.keystore import KeyStore, Kind, Level
 from sm.ring_document import read_ring, write_ring
 from sm.sm2 import PrivateKey, Provider, Signer, Verifier
 from sm.sm4 import BlockCipher
+from sm.token_keys import TOKEN_RINGS, ensure_token_rings
 
 MINISTRY_CA = "ministry/root-ca"
 PROVINCE_CA = "province/ca"
@@ -92,7 +93,7 @@ def create_city_keys(
     """Create what is missing of a city's keys, certificates and code ring; tell the names of what was made.
 
     May be repeated, also after a crash: nothing that is there is touched. Code key 1 signs at once, key 2 is
-    announced for `lead` from now.
+    announced for `lead` from now; likewise the keys of tokens.
     """
     with store.writing():
         before = set(store.names())
@@ -102,12 +103,14 @@ def create_city_keys(
         if CODE_RING not in before:
             ring = start_ring(_new_code_key(store, provider, FIRST_KID, now))
             _write_code_ring(store, _announce_next(store, provider, ring, now, lead))
+        ensure_token_rings(store, provider, now, lead)
         return sorted(set(store.names()) - before)
 
 
 def missing_city_keys(store: KeyStore) -> list[str]:
     """Tell the names that `create_city_keys` would make, apart from those of code keys."""
-    documents = (MINISTRY_CERTIFICATE, PROVINCE_CERTIFICATE, CITY_CERTIFICATE, CODE_RING)
+    rings = (CODE_RING, *(ring.document for ring in TOKEN_RINGS))
+    documents = (MINISTRY_CERTIFICATE, PROVINCE_CERTIFICATE, CITY_CERTIFICATE, *rings)
     return sorted({*(key.name for key in CITY_KEYS), *documents} - set(store.names()))
 
 

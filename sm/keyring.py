@@ -38,6 +38,10 @@ class RingKey:
             raise Malformed("a key's dates need a time zone")
         if self.not_before >= self.not_after:
             raise Malformed("a key ends before it begins")
+        self.require_public_key()
+
+    def require_public_key(self) -> None:
+        """Raise InvalidKey unless the public key is a point of the curve that this kind of key is on."""
         read_public_key(self.public_key)
 
 

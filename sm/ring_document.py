@@ -23,12 +23,12 @@ def write_ring(ring: KeyRing) -> bytes:
     return canonical_json({"format": _FORMAT, "keys": [_write_key(key) for key in ring.keys]})
 
 
-def read_ring(given: bytes) -> KeyRing:
-    """Read the text of `write_ring`; raise Malformed, or what a ring says of its keys."""
+def read_ring(given: bytes, kind: type[RingKey] = RingKey) -> KeyRing:
+    """Read the text of `write_ring` into keys of one kind; raise Malformed, or what a ring says of its keys."""
     fields = read_canonical_json(given, _RING)
     if fields["format"] != _FORMAT:
         raise Malformed("a key ring of another format")
-    return KeyRing(tuple(_read_key(key) for key in fields["keys"]))
+    return KeyRing(tuple(_read_key(key, kind) for key in fields["keys"]))
 
 
 def _write_key(key: RingKey) -> dict[str, Any]:
@@ -42,9 +42,9 @@ def _write_key(key: RingKey) -> dict[str, Any]:
     }
 
 
-def _read_key(given: Any) -> RingKey:
+def _read_key(given: Any, kind: type[RingKey]) -> RingKey:
     fields = read_members(given, _KEY)
-    return RingKey(
+    return kind(
         kid=fields["kid"],
         state=_read_state(fields["state"]),
         public_key=read_hex(fields["public_key"]),

@@ -14,6 +14,7 @@ import ecard.routes
 import physical.routes
 import qr.routes
 from auth.guard import Anyone, allow
+from auth.oauth.routes import blueprint as oauth_server
 from auth.routes import blueprint as oauth
 from core.errors import Malformed, Missing
 from core.ids import new_id
@@ -54,6 +55,7 @@ def create_app(runtime: Runtime) -> Flask:
             "core.ground": runtime.ground,
             "auth.gate": runtime.gate,
             "auth.card_level": card_level,
+            "auth.oauth": runtime.oauth,
             "ecard.desk": runtime.enrollment,
             "qr.desk": runtime.codes,
             "web.runtime": runtime,
@@ -72,7 +74,7 @@ def create_app(runtime: Runtime) -> Flask:
         channels.routes.blueprint,
     ):
         api.register_blueprint(blueprint)
-    for plain in (oauth, health, docs):
+    for plain in (oauth, oauth_server, health, docs):
         app.register_blueprint(plain)
     name_callers(app, api)
     return app

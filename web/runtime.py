@@ -12,6 +12,11 @@ from typing import Generic, TypeVar
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from auth.guard import Gate
+from auth.oauth.clients import Clients
+from auth.oauth.desk import OAuthDesk
+from auth.oauth.nonces import ProofNonces
+from auth.oauth.stored_secrets import StoredSecrets
+from auth.oauth.token_keys import load_token_keys
 from auth.signed_requests import SignedRequests
 from auth.tokens import TokenDesk
 from core.audit import AuditTrail
@@ -25,6 +30,7 @@ from core.settings import Environment, Settings
 from ecard.credential import USER_ID as CREDENTIAL_USER_ID
 from ecard.credential import CredentialSigner
 from ecard.desk import EnrollmentDesk
+from ecard.levels import card_state
 from physical.card_proofs import CardProofs
 from physical.hsm import CardHsm, RemoteCardHsm
 from physical.hsm_wire import read_link_key
@@ -42,7 +48,8 @@ from sm.keystore import FileKeyStore, KeyStore
 from sm.keystore.protocol import require_environment
 from sm.providers import open_provider
 from sm.sm2 import Provider
-from web.schema import require_migrated
+from sm.token_keys import TOKEN_RINGS
+from web.schema_version import require_migrated
 
 Kept = TypeVar("Kept")
 
@@ -58,6 +65,7 @@ class Runtime:
 
     ground: Ground
     gate: Gate
+    oauth: OAuthDesk
     enrollment: EnrollmentDesk
     codes: CodeDesk
     store: KeyStore
@@ -96,6 +104,7 @@ def wire(
     return Runtime(
         ground=ground,
         gate=_open_gate(ground, store, provider),
+        oauth=_open_oauth(ground, store, provider),
         enrollment=_open_enrollment(ground, store, provider, hsm or _open_hsm(settings, store)),
         codes=_open_codes(ground, store, provider),
         store=store,
@@ -142,6 +151,21 @@ def _open_gate(ground: Ground, store: KeyStore, provider: Provider) -> Gate:
     return Gate(ground, SignedRequests(ground, provider), TokenDesk(ground, signing_key, _TOKEN_KID))
 
 
+def _open_oauth(ground: Ground, store: KeyStore, provider: Provider) -> OAuthDesk:
+    algorithm, rings = ground.settings.token_algorithm, [ring.document for ring in TOKEN_RINGS]
+    stored = StoredSecrets(store.symmetric(city_keys.STORED_SECRETS))
+    return OAuthDesk(
+        ground=ground,
+        provider=provider,
+        clients=Clients(ground, provider),
+        stored=stored,
+        nonces=ProofNonces(stored.derive("dpop-nonces", "")),
+        token_keys=_UntilTheRingChanges(store, rings, lambda: load_token_keys(store, provider, algorithm)),
+        card_states=card_state,
+        pairwise_key=store.symmetric(city_keys.PAIRWISE),
+    )
+
+
 def _open_hsm(settings: Settings, store: KeyStore) -> CardHsm:
     """Reach the card HSM; in development the soft one inside this process stands in where none is named."""
     if settings.card_hsm is None:
@@ -186,8 +210,8 @@ def _open_codes(ground: Ground, store: KeyStore, provider: Provider) -> CodeDesk
 
     return CodeDesk(
         ground=ground,
-        keys=_UntilTheRingChanges(store, lambda: _load_issuer_keys(ground, store, provider)),
-        key_list=_UntilTheRingChanges(store, write_key_list),
+        keys=_UntilTheRingChanges(store, [city_keys.CODE_RING], lambda: _load_issuer_keys(ground, store, provider)),
+        key_list=_UntilTheRingChanges(store, [city_keys.CODE_RING], write_key_list),
         pairwise_key=store.symmetric(city_keys.PAIRWISE),
         visit_key=store.symmetric(city_keys.VISIT_TOKEN),
     )
@@ -228,22 +252,23 @@ def _key_list_certificate(ground: Ground, store: KeyStore, provider: Provider) -
 
 
 class _UntilTheRingChanges(Generic[Kept]):
-    """Holds what was made of the code ring and looks at the ring each second: another one counts within that time."""
+    """Holds what was made of key rings and looks at them each second: another one counts within that time."""
 
-    def __init__(self, store: KeyStore, load: Callable[[], Kept]) -> None:
+    def __init__(self, store: KeyStore, documents: Sequence[str], load: Callable[[], Kept]) -> None:
         self._store = store
+        self._documents = documents
         self._load = load
         self._lock = Lock()
         self._look_at = 0.0
-        self._held: tuple[bytes, Kept] | None = None
+        self._held: tuple[list[bytes], Kept] | None = None
 
     def __call__(self) -> Kept:
         held = self._held
         if held is not None and time.monotonic() < self._look_at:
             return held[1]
         with self._lock:
-            ring = self._store.document(city_keys.CODE_RING)
-            if self._held is None or self._held[0] != ring:
-                self._held = (ring, self._load())
+            rings = [self._store.document(name) for name in self._documents]
+            if self._held is None or self._held[0] != rings:
+                self._held = (rings, self._load())
             self._look_at = time.monotonic() + _KEYS_SECONDS
             return self._held[1]

@@ -1,0 +1,71 @@
+"""What the authorization server needs, made once by ``web.runtime``; and the ports through which it asks others."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlalchemy.engine import Connection
+
+from auth.oauth.clients import Clients
+from auth.oauth.nonces import ProofNonces
+from auth.oauth.stored_secrets import StoredSecrets
+from auth.oauth.token_keys import TokenKeys
+from core.ground import Ground
+from sm.sm2 import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class CardState:
+    """How an electronic card stands: its assurance level, and whether anything may be granted on it now."""
+
+    level: str
+    active: bool
+
+
+class CardStates(Protocol):
+    """Asked of ``ecard``."""
+
+    def __call__(self, connection: Connection, card: str) -> CardState | None:
+        """Tell how a card stands, or None for one that does not exist."""
+
+
+class LoginDesk(Protocol):
+    """Where the holder logs in and agrees: the pages are somebody else's."""
+
+    def address_of(self, interaction: str) -> str:
+        """Tell where the browser goes for this login request; a path of this service."""
+
+
+class PlainLoginDesk:
+    """Sends the browser to the bare state of its login request, until there are pages."""
+
+    def address_of(self, interaction: str) -> str:
+        return f"/oauth/interactions/{interaction}"
+
+
+@dataclass(frozen=True)
+class OAuthDesk:
+    """The authorization server's surroundings."""
+
+    ground: Ground
+    provider: Provider
+    clients: Clients
+    stored: StoredSecrets
+    nonces: ProofNonces
+    token_keys: Callable[[], TokenKeys]
+    card_states: CardStates
+    pairwise_key: bytes = field(repr=False)
+    login: LoginDesk = field(default_factory=PlainLoginDesk)
+
+    @property
+    def issuer(self) -> str:
+        return self.ground.settings.issuer
+
+    @property
+    def api(self) -> str:
+        """The resource that this service is itself: audience of tokens for /v1."""
+        return f"{self.issuer}/v1"
+
+    @property
+    def userinfo(self) -> str:
+        return f"{self.issuer}/oauth/userinfo"

@@ -1,0 +1,174 @@
+"""`ecard clients`: OAuth clients - partners, apps, terminals, public services - and the keys with which they sign."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from auth.oauth.client_register import (
+    STANDINGS,
+    Registration,
+    add_client_key,
+    add_client_secret,
+    list_client_keys,
+    list_clients,
+    register_client,
+    require_client,
+    set_client_standing,
+    withdraw_client_key,
+)
+from auth.oauth.profiles import AUTHENTICATIONS, PROFILES
+from auth.oauth.scopes import SCOPES
+from auth.plain_json import read_plain_json
+from cli import Failed
+from cli.opening import opened_runtime
+from core.clock import from_millis, to_text
+from web.runtime import Runtime
+
+_KEY_FILE_LIMIT = 16 * 1024
+_OPERATOR = click.option("--operator", required=True, help="Who does this; stands in the audit trail.")
+_DAYS = click.option("--days", type=click.IntRange(1, 1095), default=365, show_default=True, help="Life of the key.")
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Only tell what would happen.")
+
+
+class JwkFile(click.ParamType[dict[str, Any]]):
+    """A file with one public key as a JWK (RFC 7517)."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        """Read the key; whether it can be used the register says."""
+        try:
+            content = Path(value).read_bytes()
+            read = read_plain_json(content) if len(content) <= _KEY_FILE_LIMIT else None
+        except (OSError, ValueError):
+            read = None
+        if not isinstance(read, dict):
+            self.fail("this is no file with a JWK", param, ctx)
+        return read
+
+
+@click.group()
+def clients() -> None:
+    """Register OAuth clients, list them, change their keys and suspend them."""
+
+
+@clients.command()
+@click.option("--profile", type=click.Choice(list(PROFILES)), required=True)
+@click.option("--name-zh", required=True, help="What holders are shown, e.g. 示范银行.")
+@click.option("--name-en", required=True)
+@click.option("--authentication", type=click.Choice(AUTHENTICATIONS), required=True, help="How it proves itself.")
+@click.option("--redirect-uri", "redirect_uris", multiple=True, metavar="https://…")
+@click.option("--scope", "scopes", type=click.Choice(list(SCOPES)), multiple=True, help="What it may ask for.")
+@click.option("--audience", "audiences", multiple=True, help="Resources it may ask for.  [default: this service's /v1]")
+@click.option("--tls-subject", help="Subject of its certificate (RFC 4514), for tls_client_auth.")
+@click.option("--resource", help="The protected resource that it is itself: it may introspect tokens for it.")
+@click.option("--sector", help="Whose pseudonyms of holders it shares.  [default: the host of its redirects]")
+@click.option("--dpop/--no-dpop", default=None, help="Whether its tokens are bound to a key.  [default: its profile's]")
+@_OPERATOR
+def register(operator: str, **fields: Any) -> None:
+    """Enter a client and print its id (cli_...)."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        now = runtime.ground.clock()
+        made = register_client(connection, Registration(**fields), default_audience=runtime.oauth.api, at=now)
+        _record(runtime, connection, operator, "client.registered", made, {"profile": fields["profile"]})
+    click.echo(made)
+
+
+@clients.command("add-key")
+@click.argument("client")
+@click.option("--jwk", type=JwkFile(), required=True, help="Public key: P-256, SM2, Ed25519, or RSA for PS256.")
+@_DAYS
+@_OPERATOR
+def add_key(client: str, jwk: dict[str, Any], days: int, operator: str) -> None:
+    """Give a client one more key, to change keys without a gap; print its kid."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        now = runtime.ground.clock()
+        kid = add_client_key(connection, runtime.provider, client, jwk, at=now, days=days)
+        _record(runtime, connection, operator, "client.key_added", client, {"kid": kid})
+    click.echo(kid)
+
+
+@clients.command("add-secret")
+@click.argument("client")
+@_DAYS
+@_OPERATOR
+def add_secret(client: str, days: int, operator: str) -> None:
+    """Draw a secret for a client and print it, this once."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        kid, secret = add_client_secret(connection, runtime.oauth.stored, client, at=runtime.ground.clock(), days=days)
+        _record(runtime, connection, operator, "client.secret_added", client, {"kid": kid})
+    click.echo(f"kid    {kid}\nsecret {secret}")
+
+
+@clients.command("withdraw-key")
+@click.argument("client")
+@click.argument("kid")
+@_DRY_RUN
+@_OPERATOR
+def withdraw_key(client: str, kid: str, operator: str, *, dry_run: bool) -> None:
+    """Withdraw one key or secret for good; every worker refuses it within a second."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        if dry_run:
+            live = [key.kid for key in list_client_keys(connection, client) if key.withdrawn_at is None]
+            click.echo(_foretold(kid, live))
+            return
+        if not withdraw_client_key(connection, client, kid, at=runtime.ground.clock()):
+            raise Failed("there is no such key, or it was withdrawn before")
+        _record(runtime, connection, operator, "client.key_withdrawn", client, {"kid": kid})
+    click.echo("withdrawn")
+
+
+@clients.command("set-standing")
+@click.argument("client")
+@click.argument("standing", type=click.Choice(STANDINGS))
+@_OPERATOR
+def set_standing(client: str, standing: str, operator: str) -> None:
+    """Suspend a client with all its tokens, or make it active again; counts everywhere within a second."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        if not set_client_standing(connection, client, standing):
+            raise Failed(f"the client is {standing} already")
+        _record(runtime, connection, operator, "client.standing_changed", client, {"to": standing})
+    click.echo(standing)
+
+
+@clients.command("list")
+def list_all() -> None:
+    """List clients with their profiles."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        rows = list_clients(connection)
+    table = Table("client", "name", "profile", "authentication", "standing")
+    for row in rows:
+        table.add_row(row.id, f"{row.name_zh} / {row.name_en}", row.profile, row.authentication, row.standing)
+    Console().print(table)
+
+
+@clients.command()
+@click.argument("client")
+def keys(client: str) -> None:
+    """List a client's keys and secrets; secrets by their kid alone."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        require_client(connection, client)
+        rows = list_client_keys(connection, client)
+    table = Table("kid", "what", "until", "standing")
+    for row in rows:
+        what = "secret" if row.secret else " ".join(row.jwk.get(name, "") for name in ("kty", "crv"))
+        standing = "withdrawn" if row.withdrawn_at else "good"
+        table.add_row(row.kid, what, to_text(from_millis(row.not_after)), standing)
+    Console().print(table)
+
+
+def _foretold(kid: str, live: Sequence[str]) -> str:
+    if kid not in live:
+        return f"{kid} is not there or was withdrawn before: nothing would happen"
+    left = len(live) - 1
+    return f"{kid} would be withdrawn for good, {left} would be left (dry run)"
+
+
+def _record(runtime: Runtime, connection: Any, operator: str, act: str, client: str, detail: dict[str, str]) -> None:
+    ground = runtime.ground
+    actor = f"operator:{operator}"[:60]
+    ground.audit.record(connection, actor=actor, act=act, subject=client, detail=detail, at=ground.clock())
