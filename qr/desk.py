@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from core.errors import Unavailable
 from core.ground import Ground
 from qr.signing_keys import CodeKeys, MintingKey
+from sm.errors import SmError
 from sm.sm4 import BlockCipher
 
 
@@ -24,3 +26,19 @@ class CodeDesk:
     key_list: Callable[[], bytes]
     pairwise_key: bytes = field(repr=False)
     visit_key: bytes = field(repr=False)
+
+
+def issuer_keys(desk: CodeDesk) -> IssuerKeys:
+    """Get the keys as they stand now; raises ``Unavailable`` where the key store does not open them."""
+    try:
+        return desk.keys()
+    except SmError as away:
+        raise Unavailable(away.code, retry_after=2) from away
+
+
+def signed_key_list(desk: CodeDesk) -> bytes:
+    """Get the list for terminals; raises ``Unavailable`` where the key store does not open its signing key."""
+    try:
+        return desk.key_list()
+    except SmError as away:
+        raise Unavailable(away.code, retry_after=2) from away

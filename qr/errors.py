@@ -73,15 +73,6 @@ class CardCancelled(Refusal):
     next_zh = "请停止办理；持卡人可重新申领签发。"
 
 
-class TerminalNotAllowed(Refusal):
-    kind = Kind.FORBIDDEN
-    code = "terminal_not_allowed"
-    title_en = "This terminal may not take such codes."
-    title_zh = "本终端无权受理该类二维码。"
-    next_en = "Call the operator of the terminal."
-    next_zh = "请联系终端管理方。"
-
-
 class CodeNotYetValid(Refusal):
     kind = Kind.UNPROCESSABLE
     code = "not_yet_valid"

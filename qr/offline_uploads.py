@@ -48,8 +48,14 @@ class Outcome:
 def upload_acceptances(
     desk: CodeDesk, connection: Connection, terminal: Terminal, items: list[dict[str, Any]]
 ) -> list[Outcome]:
-    """Record each item; one bad item spoils no other, and handing in the same items again gives the same outcomes."""
-    return [_take(desk, connection, terminal, index, item) for index, item in enumerate(items)]
+    """Record each item; one bad item spoils no other, and handing in the same items again gives the same outcomes.
+
+    Items are taken in the order of their codes: two terminals that took the same codes never wait for each other
+    crosswise.
+    """
+    ordered = sorted(enumerate(items), key=lambda item: str(item[1]["code"]))
+    outcomes = [_take(desk, connection, terminal, index, item) for index, item in ordered]
+    return sorted(outcomes, key=lambda outcome: outcome.index)
 
 
 def _take(desk: CodeDesk, connection: Connection, terminal: Terminal, index: int, item: dict[str, Any]) -> Outcome:
@@ -95,7 +101,7 @@ def _values(
         "purpose": purpose,
         "rendering": code.rendering,
         "mode": "offline",
-        "idempotency_key": f"offline-{code.handle}",
+        "idempotency_key": f"offline:{code.handle}",  # the colon keeps it apart from what a terminal may send
         "request_sm3": sm3(code.handle.encode(), str(to_millis(accepted_at)).encode()).hex(),
         "request_nonce": terminal.evidence.nonce,
         # how the card stood when the record came in: it may have been lost by then, the service was given all the same

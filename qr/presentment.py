@@ -15,7 +15,7 @@ from ecard.cards import require_active
 from ecard.policy import POLICIES, require_use
 from qr.code_class import CodeClass
 from qr.counter_code import mint_counter_code, read_counter_code
-from qr.desk import CodeDesk
+from qr.desk import CodeDesk, issuer_keys
 from qr.signed_code import Flag, mint_signed_code
 
 COUNTER_TOMBSTONE_SECONDS = 600
@@ -62,7 +62,7 @@ def present_code(
     code_class = CodeClass[use.upper()]
     if kind == "signed":
         digits = mint_signed_code(
-            desk.keys().minting,
+            issuer_keys(desk).minting,
             randomness,
             card_index=standing.card_index,
             code_class=code_class,
@@ -77,8 +77,7 @@ def present_code(
 
 
 def _require_showable(desk: CodeDesk, phone: Phone, use: str) -> _Standing:
-    with desk.ground.database.transaction() as connection:
-        rows = _STANDING.run(connection, {"card": phone.card, "device": phone.device})
+    rows = desk.ground.database.look(_STANDING, {"card": phone.card, "device": phone.device})
     if not rows:
         raise Missing
     card_standing, level, card_class, card_index, device_standing = rows[0]

@@ -18,7 +18,7 @@ from auth.parties import Party
 from auth.signed_requests import Terminal
 from core.audit import RECORD as RECORD_AUDIT
 from core.clock import from_millis, to_millis
-from core.database import Statement
+from core.database import Statement, Together
 from core.errors import IdempotencyKeyMissing, IdempotencyKeyReused, Refusal
 from core.ids import new_id
 from core.outbox import RECORD as RECORD_EVENT
@@ -30,6 +30,7 @@ from qr.scanned_codes import LiveCode, Place, verify_scanned
 from sm.digest import hmac_sm3
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_MEDICAL_KINDS = frozenset({"hospital", "pharmacy"})  # qr-code.md, Redemption: nobody else is told the full number
 _CARD = (
     "SELECT c.id, c.standing, c.level, c.region, c.holder, h.name, h.social_security_number"
     " FROM electronic_cards c JOIN holders h ON h.id = c.holder WHERE c."
@@ -47,6 +48,7 @@ INSERT = Statement(
     " :mode, :idempotency_key, :request_sm3, :request_nonce, :entitlement, :redeemed_at, :visit_expires_at)"
     " ON CONFLICT DO NOTHING RETURNING id"
 )
+_TAKE = Together(INSERT, RECORD_EVENT, RECORD_AUDIT)
 _FIND_BY_KEY = Statement(
     f"SELECT {_COLUMNS} FROM redemptions WHERE terminal = :terminal AND idempotency_key = :idempotency_key"  # noqa: S608
 )
@@ -105,21 +107,22 @@ def redeem(
     """
     if idempotency_key is None or not _KEY.fullmatch(idempotency_key):
         raise IdempotencyKeyMissing
-    request_sm3 = hmac_sm3(desk.visit_key, b"request", purpose.encode(), b"\x00", scanned.encode()).hex()
+    request_sm3 = _request_sm3(desk, purpose, scanned)
     try:
         code = verify_scanned(desk, scanned, _place(terminal.party, purpose))
         card = lock_card(connection, code)
         _require_active(card)
         values = _values(desk, terminal, code, card, purpose, idempotency_key, request_sm3)
-        if INSERT.run(connection, values):
-            _tell(desk, connection, values)
+        if _TAKE.run(connection, values | _event(values) | _audit_entry(desk, values)):
             return _answer(desk, terminal.party, card, _redemption(values))
         raise _spent(connection, code, terminal)
-    except Refusal:
-        answered = _find_answered(desk, connection, terminal, idempotency_key, request_sm3)
-        if answered is None:
+    except Refusal as refusal:
+        existing = _find_by_key(connection, terminal, idempotency_key)
+        if existing is None:
             raise
-        return answered
+        if existing.request_sm3 != request_sm3:
+            raise IdempotencyKeyReused(recorded=refusal.recorded) from None
+        return _answer_again(desk, connection, terminal, existing)
 
 
 def lock_card(connection: Connection, code: LiveCode) -> LockedCard:
@@ -202,23 +205,23 @@ def _entitlement(desk: CodeDesk, institution: str, card: LockedCard, purpose: st
     return said | {"level": card.level}
 
 
-def _tell(desk: CodeDesk, connection: Connection, values: dict[str, Any]) -> None:
-    at = from_millis(values["redeemed_at"])
+def _event(values: dict[str, Any]) -> dict[str, Any]:
     content = {name: values[name] for name in ("purpose", "institution", "terminal", "mode")}
-    content["redemption"] = values["id"]
-    event = {
+    return {
         "event_id": new_id("evt"),
         "event_kind": "code.redeemed",
         "event_card": values["card"],
-        "event_content": json.dumps(content),
+        "event_content": json.dumps(content | {"redemption": values["id"]}),
         "event_at": values["redeemed_at"],
     }
-    RECORD_EVENT.run(connection, event)
+
+
+def _audit_entry(desk: CodeDesk, values: dict[str, Any]) -> dict[str, Any]:
     detail = {"redemption": values["id"], "purpose": values["purpose"], "handle": values["handle"]}
-    entry = desk.ground.audit.values(
+    at = from_millis(values["redeemed_at"])
+    return desk.ground.audit.values(
         actor=values["terminal"], act="code.redeemed", subject=values["card"], detail=detail, at=at
     )
-    RECORD_AUDIT.run(connection, entry)
 
 
 def _answer(desk: CodeDesk, party: Party, card: LockedCard, redemption: Redemption) -> Accepted:
@@ -226,10 +229,14 @@ def _answer(desk: CodeDesk, party: Party, card: LockedCard, redemption: Redempti
     fields = desk.ground.fields
     if redemption.purpose in {"medical", "identity"}:
         entitlement["holder_name"] = mask_name(fields.open("holders", "name", card.holder, card.name))
-    if redemption.purpose == "medical" and "full_number" in party.institution.scopes:
+    if redemption.purpose == "medical" and _may_know_number(party):
         number = fields.open("holders", "social_security_number", card.holder, card.social_security_number)
         entitlement["social_security_number"] = number
     return Accepted(redemption, entitlement, visit_token(desk, redemption.id))
+
+
+def _may_know_number(party: Party) -> bool:
+    return party.institution.kind in _MEDICAL_KINDS and "full_number" in party.institution.scopes
 
 
 def _spent(connection: Connection, code: LiveCode, terminal: Terminal) -> CodeSpent:
@@ -238,15 +245,17 @@ def _spent(connection: Connection, code: LiveCode, terminal: Terminal) -> CodeSp
     return CodeSpent(where)
 
 
-def _find_answered(
-    desk: CodeDesk, connection: Connection, terminal: Terminal, idempotency_key: str, request_sm3: str
-) -> Accepted | None:
+def _request_sm3(desk: CodeDesk, purpose: str, scanned: str) -> str:
+    given = scanned.encode("utf-8", "surrogatepass")  # whatever JSON can carry; what it is worth is asked later
+    return hmac_sm3(desk.visit_key, b"request", purpose.encode(), b"\x00", given).hex()
+
+
+def _find_by_key(connection: Connection, terminal: Terminal, idempotency_key: str) -> Redemption | None:
     rows = _FIND_BY_KEY.run(connection, {"terminal": terminal.id, "idempotency_key": idempotency_key})
-    if not rows:
-        return None
-    redemption = _of_row(rows[0])
-    if redemption.request_sm3 != request_sm3:
-        raise IdempotencyKeyReused
+    return _of_row(rows[0]) if rows else None
+
+
+def _answer_again(desk: CodeDesk, connection: Connection, terminal: Terminal, redemption: Redemption) -> Accepted:
     card = LockedCard(*LOCK_BY_ID.run(connection, {"card": redemption.card})[0])
     return _answer(desk, terminal.party, card, redemption)
 

@@ -1,15 +1,18 @@
 import secrets
 from dataclasses import asdict
+from functools import wraps
 from typing import Any, cast
 
 from flask import Response, current_app, request
 from flask_smorest import Blueprint
 
-from auth.guard import Anyone, Phone, allow
+from auth.guard import Anyone, Phone, View, allow
 from auth.signed_requests import Terminal
 from core.clock import to_text
+from core.errors import Unavailable
 from ecard.routes import own_card
-from qr.desk import CodeDesk
+from qr.desk import CodeDesk, signed_key_list
+from qr.errors import CannotTell
 from qr.image import Symbology, draw_png, draw_svg
 from qr.offline_uploads import upload_acceptances
 from qr.presentment import present_code
@@ -47,9 +50,22 @@ def desk() -> CodeDesk:
     return cast("CodeDesk", current_app.extensions["qr.desk"])
 
 
+def give_verdict(view: View) -> View:
+    """Tell the person at the counter ``cannot_tell`` wherever something is away: that is no verdict on the code."""
+
+    @wraps(view)
+    def judged(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return view(*args, **kwargs)
+        except Unavailable as away:
+            raise CannotTell(away.detail, retry_after=away.retry_after or 2, recorded=away.recorded) from away
+
+    return judged
+
+
 @codes.post("/cards/<card>/codes")
 @allow(Phone, scope="card", limit="codes_per_minute")
-@codes.arguments(CodeRequestSchema)
+@codes.arguments(CodeRequestSchema())
 @codes.response(201, CodeSchema)
 def post_code(caller: Phone, given: dict[str, Any], card: str) -> dict[str, Any]:
     """Get a fresh code to show; a signed one (222 digits) or one for the counter (20 digits)."""
@@ -72,7 +88,7 @@ def post_code(caller: Phone, given: dict[str, Any], card: str) -> dict[str, Any]
 
 @codes.post("/code-images")
 @allow(Phone, scope="card")
-@codes.arguments(PictureSchema)
+@codes.arguments(PictureSchema())
 @codes.alt_response(200, description="the picture", content_type="image/png")
 def post_picture(_caller: Phone, given: dict[str, Any]) -> Response:
     """Draw a code for a phone that cannot; phones draw the digits themselves wherever they can."""
@@ -83,7 +99,7 @@ def post_picture(_caller: Phone, given: dict[str, Any]) -> Response:
 
 @codes.get("/cards/<card>/uses")
 @allow(Phone, scope="card")
-@codes.arguments(UsesQuerySchema, location="query")
+@codes.arguments(UsesQuerySchema(), location="query")
 @codes.response(200, UsesSchema)
 def get_uses(caller: Phone, given: dict[str, Any], card: str) -> dict[str, Any]:
     """See where and when the card was used, the newest first."""
@@ -95,8 +111,9 @@ def get_uses(caller: Phone, given: dict[str, Any], card: str) -> dict[str, Any]:
 
 
 @redemptions.post("/redemptions")
+@give_verdict
 @allow(Terminal, scope="redeem")
-@redemptions.arguments(RedeemSchema)
+@redemptions.arguments(RedeemSchema())
 @redemptions.doc(parameters=[_IDEMPOTENCY])
 @redemptions.response(201, RedeemedSchema)
 def post_redemption(caller: Terminal, given: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +140,7 @@ def post_redemption(caller: Terminal, given: dict[str, Any]) -> dict[str, Any]:
 
 @redemptions.post("/visits")
 @allow(Terminal, scope="redeem")
-@redemptions.arguments(VisitRequestSchema)
+@redemptions.arguments(VisitRequestSchema())
 @redemptions.response(200, VisitSchema)
 def post_visit(caller: Terminal, given: dict[str, Any]) -> dict[str, Any]:
     """Check a visit token at another desk of the same institution."""
@@ -134,7 +151,7 @@ def post_visit(caller: Terminal, given: dict[str, Any]) -> dict[str, Any]:
 
 @redemptions.post("/offline-acceptances")
 @allow(Terminal, scope="redeem")
-@redemptions.arguments(AcceptancesSchema)
+@redemptions.arguments(AcceptancesSchema())
 @redemptions.response(200, OutcomesSchema)
 def post_acceptances(caller: Terminal, given: dict[str, Any]) -> dict[str, Any]:
     """Hand in what was taken without the service; what somebody else took before is reported."""
@@ -148,6 +165,6 @@ def post_acceptances(caller: Terminal, given: dict[str, Any]) -> dict[str, Any]:
 @redemptions.alt_response(200, description="the signed key list", content_type="application/json")
 def get_verification_keys() -> Response:
     """Fetch the signed list of the keys with which codes are verified offline."""
-    answer = Response(desk().key_list(), mimetype="application/json")
+    answer = Response(signed_key_list(desk()), mimetype="application/json")
     answer.headers["Cache-Control"] = "public, max-age=60"
     return answer

@@ -9,7 +9,7 @@ from core.errors import Limited, Unavailable
 from qr.code import read_code
 from qr.code_class import CodeClass
 from qr.counter_code import UnverifiedCounterCode
-from qr.desk import CodeDesk
+from qr.desk import CodeDesk, issuer_keys
 from qr.errors import CannotTell, CodeExpired, CodeNotYetValid, CodeUnknown, WrongAudience, WrongClass
 from qr.presentment import counter_name
 from qr.signed_code import (
@@ -24,6 +24,7 @@ from qr.signed_code import (
 )
 
 _GUESSES_PER_MINUTE = 20
+_GUESSES_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def verify_scanned(desk: CodeDesk, scanned: str, place: Place) -> LiveCode:
 
 def verify_signed(desk: CodeDesk, unverified: UnverifiedSignedCode, place: Place, at: datetime) -> LiveCode:
     """Check a signed code as of ``at``: now, or when an offline terminal took it."""
-    keys = desk.keys()
+    keys = issuer_keys(desk)
     code = verify_signed_code(unverified, keys.verifying, at)
     require_class(code, {place.purpose})
     require_audience(code, place.audiences)
@@ -67,14 +68,8 @@ def verify_signed(desk: CodeDesk, unverified: UnverifiedSignedCode, place: Place
 
 
 def _verify_counter(desk: CodeDesk, unverified: UnverifiedCounterCode, place: Place) -> LiveCode:
-    try:
-        kept = desk.ground.ephemeral.get(counter_name(unverified.token))
-    except Unavailable as away:
-        raise CannotTell(retry_after=2) from away
-    if kept is None:
-        _count_guess(desk, place.terminal)
-        raise CodeUnknown(recorded=True)
-    meaning = json.loads(kept)
+    _require_no_guesser(desk, place.terminal)
+    meaning = json.loads(_find_meaning(desk, unverified, place.terminal))
     # the class in the digits is only a hint: what was asked for when the code was made decides
     if meaning["class"] != place.purpose or meaning["class"] != unverified.code_class:
         raise WrongClass
@@ -82,6 +77,20 @@ def _verify_counter(desk: CodeDesk, unverified: UnverifiedCounterCode, place: Pl
         raise WrongAudience
     _require_counter_live(desk, meaning["issued_at"], meaning["life"])
     return LiveCode(meaning["handle"], "counter", meaning["card"], None)
+
+
+def _find_meaning(desk: CodeDesk, unverified: UnverifiedCounterCode, terminal: str) -> bytes:
+    """Look a token up; one that is not found counts as a guess, also where it may only be out of reach."""
+    memory = desk.ground.ephemeral
+    try:
+        kept = memory.get(counter_name(unverified.token))
+    except Unavailable as away:
+        memory.count(_guesses(terminal), _GUESSES_SECONDS)
+        raise CannotTell(away.detail, retry_after=2, recorded=True) from away
+    if kept is None:
+        memory.count(_guesses(terminal), _GUESSES_SECONDS)
+        raise CodeUnknown(recorded=True)
+    return kept
 
 
 def _require_counter_live(desk: CodeDesk, issued_at: int, life: int) -> None:
@@ -92,7 +101,11 @@ def _require_counter_live(desk: CodeDesk, issued_at: int, life: int) -> None:
         raise CodeExpired
 
 
-def _count_guess(desk: CodeDesk, terminal: str) -> None:
-    """Count codes that never were: somebody at this terminal may be guessing."""
-    if desk.ground.ephemeral.count(f"guesses:{terminal}", 60) > _GUESSES_PER_MINUTE:
-        raise Limited("too many unknown codes", retry_after=60, recorded=True)
+def _require_no_guesser(desk: CodeDesk, terminal: str) -> None:
+    """Look nothing up for a terminal that has named too many codes that never were: a hit must not pay either."""
+    if desk.ground.ephemeral.counted(_guesses(terminal)) >= _GUESSES_PER_MINUTE:
+        raise Limited("too many unknown codes", retry_after=_GUESSES_SECONDS)
+
+
+def _guesses(terminal: str) -> str:
+    return f"guesses:{terminal}"
