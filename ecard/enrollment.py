@@ -1,11 +1,9 @@
 """Reader-verified enrollment: phone, reader and chip card prove themselves to each other (chip-card.md section 3).
 
 pending -> hello -> verified -> issued. Every refusal is final; a message that succeeded and is sent again gets the same
-answer; what moves the state is a guarded update that must hit its one row.
+answer, also when both come at once: each message holds the enrollment's row until its transaction ends.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from hmac import compare_digest
 from typing import Any
@@ -14,21 +12,20 @@ from sqlalchemy.engine import Connection
 
 from auth.proofs import DeviceProof, canonical_jwk
 from auth.signed_requests import Terminal
-from core.clock import to_millis
-from core.errors import Kind, Missing, Refusal
+from core.errors import Missing
 from core.ground import Ground
-from core.outbox import record_event
 from ecard.desk import EnrollmentDesk
 from ecard.enrollment_records import (
     Enrollment,
     begin_enrollment,
+    count_late_refusal,
     count_since,
-    end_enrollment,
     end_expired,
     end_expired_of_card,
     find_enrollment_of_session,
     get_enrollment,
     is_card_taken,
+    lock_enrollment,
     move_enrollment,
 )
 from ecard.errors import (
@@ -40,6 +37,7 @@ from ecard.errors import (
     PinNotProven,
 )
 from ecard.holders import is_social_security_number, number_index
+from ecard.refused_enrollments import refusals_are_final, refuse_enrollment
 from physical.card_proofs import (
     Hello,
     card_keys,
@@ -52,7 +50,7 @@ from physical.card_proofs import (
 )
 from physical.chip.binding import Binding
 from physical.chip.files import HolderData
-from physical.errors import ChipDataWrong, PinNearlyLocked, ReaderTooSlow, TooManyWrongPins
+from physical.errors import ChipDataWrong, PinNearlyLocked, ReaderTooSlow, TerminalSessionOver, TooManyWrongPins
 from physical.register import ChipCard, get_chip_card, get_chip_card_by_id, require_usable
 from physical.terminal_sessions import find_terminal_session, take_terminal_session
 from sm.digest import sm3
@@ -60,6 +58,7 @@ from sm.digest import sm3
 THIRD_GENERATION = "3.0"
 _DAY = timedelta(days=1)
 _WRONG_PINS_PER_CARD = 5  # a day, at all terminals together (threats.md E5)
+_WRONG_PIN = "abandoned_wrong_pin"
 
 
 def start_enrollment(
@@ -68,10 +67,13 @@ def start_enrollment(
     """Begin with the code that the reader shows; the phone's key has signed exactly these values (step 2)."""
     now = ground.clock()
     end_expired(connection, proof.thumbprint, now)
-    again = find_enrollment_of_session(connection, session)
-    if again and again.state == "pending" and _is_same_start(connection, again, proof, terminal_nonce):
+    try:
+        taken = take_terminal_session(connection, session, terminal_nonce, at=now)
+    except TerminalSessionOver:
+        again = _find_same_start(connection, proof, session, terminal_nonce, channel)
+        if again is None:
+            raise
         return again
-    taken = take_terminal_session(connection, session, terminal_nonce, at=now)
     enrollment = begin_enrollment(
         connection,
         session=taken,
@@ -97,21 +99,19 @@ def accept_hello(
     desk: EnrollmentDesk, connection: Connection, terminal: Terminal, enrollment_id: str, hello: Hello, given: bytes
 ) -> dict[str, Any]:
     """Check what the chip proved before anything personal is read; answer with what opens EF06 (step 3)."""
-    enrollment = _get_own(connection, enrollment_id, terminal)
+    enrollment = _lock_own(connection, enrollment_id, terminal)
     given_sm3 = sm3(given).hex()
-    if enrollment.state == "hello" and enrollment.hello_sm3 == given_sm3 and enrollment.hello_answer:
+    if enrollment.hello_answer and _is_repeated(desk.ground, enrollment, enrollment.hello_sm3, given_sm3):
         return enrollment.hello_answer
-    with _refusals_are_final(desk.ground, connection, enrollment):
-        _require_step(desk.ground, enrollment, "pending")
+    with refusals_are_final(desk.ground, connection, enrollment, actor=terminal.id):
+        require_step(desk.ground, enrollment, "pending")
         _require_reader_is_near(desk.ground, hello)
         chip_card, values = _verify_chip(desk, connection, terminal, enrollment, hello)
         _require_within_limits(desk.ground, connection, chip_card.id, terminal.id)
         _require_card_is_free(desk.ground, connection, chip_card.id, enrollment)
-        answer = values["hello_answer"]
-        moved = move_enrollment(connection, enrollment, to="hello", values=values | {"hello_sm3": given_sm3})
-        if not moved:
-            raise EnrollmentOutOfStep
-    return dict(answer)
+        if not move_enrollment(connection, enrollment, to="hello", values=values | {"hello_sm3": given_sm3}):
+            raise EnrollmentOpen(retry_after=desk.ground.settings.enrollment_seconds)
+    return dict(values["hello_answer"])
 
 
 def accept_complete(
@@ -127,12 +127,12 @@ def accept_complete(
     given: bytes,
 ) -> str:
     """Check the chip's signature over the binding and settle the assurance level (step 5)."""
-    enrollment = _get_own(connection, enrollment_id, terminal)
+    enrollment = _lock_own(connection, enrollment_id, terminal)
     given_sm3 = sm3(given).hex()
-    if enrollment.state == "verified" and enrollment.complete_sm3 == given_sm3 and enrollment.level:
+    if enrollment.level and _is_repeated(desk.ground, enrollment, enrollment.complete_sm3, given_sm3):
         return enrollment.level
-    with _refusals_are_final(desk.ground, connection, enrollment):
-        _require_step(desk.ground, enrollment, "hello")
+    with refusals_are_final(desk.ground, connection, enrollment, actor=terminal.id):
+        require_step(desk.ground, enrollment, "hello")
         if not pin_verified:
             raise PinNotProven
         holder = read_holder_data(holder_data)
@@ -154,21 +154,42 @@ def accept_complete(
 def abandon_enrollment(
     ground: Ground, connection: Connection, terminal: Terminal, enrollment_id: str, reason: str
 ) -> None:
-    """End an enrollment because the reader says it cannot go on; wrong PINs are counted from these."""
-    enrollment = _get_own(connection, enrollment_id, terminal)
+    """End an enrollment because the reader says it cannot go on; wrong PINs are counted from these.
+
+    Raises ``EnrollmentOver`` where the card is issued already.
+    """
+    enrollment = _lock_own(connection, enrollment_id, terminal)
+    because = f"abandoned_{reason}"
+    if enrollment.state == "issued":
+        raise EnrollmentOver
     if enrollment.is_open:
-        _end(ground, connection, enrollment, f"abandoned_{reason}")
+        refuse_enrollment(ground, connection, enrollment, because, actor=terminal.id)
+    elif because == _WRONG_PIN:
+        count_late_refusal(connection, enrollment, because)
 
 
 def view_enrollment(ground: Ground, connection: Connection, proof: DeviceProof, enrollment_id: str) -> Enrollment:
     """Show an enrollment to the phone that began it; raises ``Missing`` to every other one."""
-    enrollment = get_enrollment(connection, enrollment_id)
-    if not compare_digest(enrollment.thumbprint, proof.thumbprint):
-        raise Missing
+    enrollment = require_own_phone(get_enrollment(connection, enrollment_id), proof)
     if enrollment.is_open and ground.clock() >= enrollment.expires_at:
-        end_enrollment(connection, enrollment, state="expired", because=EnrollmentOver.code, at=ground.clock())
+        refuse_enrollment(ground, connection, enrollment, EnrollmentOver.code, actor=proof.thumbprint)
         return get_enrollment(connection, enrollment_id)
     return enrollment
+
+
+def require_own_phone(enrollment: Enrollment, proof: DeviceProof) -> Enrollment:
+    """Let only the phone that began it see an enrollment; to every other one it is ``Missing``."""
+    if not compare_digest(enrollment.thumbprint, proof.thumbprint):
+        raise Missing
+    return enrollment
+
+
+def require_step(ground: Ground, enrollment: Enrollment, state: str) -> None:
+    """Refuse a message that comes too late or out of turn; good strictly before the expiry."""
+    if not enrollment.is_open or ground.clock() >= enrollment.expires_at:
+        raise EnrollmentOver
+    if enrollment.state != state:
+        raise EnrollmentOutOfStep(f"the enrollment is {enrollment.state}, not {state}")
 
 
 def holder_of(ground: Ground, enrollment: Enrollment) -> HolderData:
@@ -251,15 +272,10 @@ def _require_registered_holder(
         raise ChipDataWrong("the number's check digit is wrong")
     assert enrollment.chip_card is not None
     expected = get_chip_card_by_id(connection, enrollment.chip_card).holder_index
+    if expected is None and enrollment.card_public_key is None:
+        raise HolderMismatch("this card signs nothing, and the register does not know its holder")
     if expected and not compare_digest(expected, number_index(ground, holder.social_security_number)):
         raise HolderMismatch
-
-
-def _require_step(ground: Ground, enrollment: Enrollment, state: str) -> None:
-    if not enrollment.is_open or ground.clock() >= enrollment.expires_at:
-        raise EnrollmentOver
-    if enrollment.state != state:
-        raise EnrollmentOutOfStep(f"the enrollment is {enrollment.state}, not {state}")
 
 
 def _require_reader_is_near(ground: Ground, hello: Hello) -> None:
@@ -270,15 +286,14 @@ def _require_reader_is_near(ground: Ground, hello: Hello) -> None:
 def _require_within_limits(ground: Ground, connection: Connection, chip_card: str, terminal: str) -> None:
     since = ground.clock() - _DAY
     settings = ground.settings
+    if count_since(connection, since, chip_card=chip_card, because=_WRONG_PIN) >= _WRONG_PINS_PER_CARD:
+        raise TooManyWrongPins("card", retry_after=3600)
+    if count_since(connection, since, terminal=terminal, because=_WRONG_PIN) >= settings.pin_failures_per_terminal_day:
+        raise TooManyWrongPins("terminal", retry_after=3600)
     if count_since(connection, since, terminal=terminal) > settings.enrollments_per_terminal_day:
         raise EnrollmentLimit("terminal", retry_after=3600)
     if count_since(connection, since, chip_card=chip_card) >= settings.enrollments_per_card_day:
         raise EnrollmentLimit("card", retry_after=3600)
-    wrong_pin = "abandoned_wrong_pin"
-    if count_since(connection, since, chip_card=chip_card, because=wrong_pin) >= _WRONG_PINS_PER_CARD:
-        raise TooManyWrongPins("card", retry_after=3600)
-    if count_since(connection, since, terminal=terminal, because=wrong_pin) >= settings.pin_failures_per_terminal_day:
-        raise TooManyWrongPins("terminal", retry_after=3600)
 
 
 def _require_card_is_free(ground: Ground, connection: Connection, chip_card: str, enrollment: Enrollment) -> None:
@@ -288,42 +303,28 @@ def _require_card_is_free(ground: Ground, connection: Connection, chip_card: str
         raise EnrollmentOpen(retry_after=ground.settings.enrollment_seconds)
 
 
-def _get_own(connection: Connection, enrollment_id: str, terminal: Terminal) -> Enrollment:
-    enrollment = get_enrollment(connection, enrollment_id)
+def _lock_own(connection: Connection, enrollment_id: str, terminal: Terminal) -> Enrollment:
+    enrollment = lock_enrollment(connection, enrollment_id)
     if enrollment.terminal != terminal.id:
         raise Missing
     return enrollment
 
 
-@contextmanager
-def _refusals_are_final(ground: Ground, connection: Connection, enrollment: Enrollment) -> Iterator[None]:
-    """Burn the enrollment on any refusal and keep that; only "cannot tell now" leaves it open."""
-    try:
-        yield
-    except Refusal as refusal:
-        if refusal.kind is not Kind.UNAVAILABLE and enrollment.is_open:
-            _end(ground, connection, enrollment, refusal.code)
-            refusal.recorded = True
-        raise
+def _is_repeated(ground: Ground, enrollment: Enrollment, known_sm3: str | None, given_sm3: str) -> bool:
+    """Tell whether this very message has succeeded before, in an enrollment that still stands or led to a card."""
+    is_alive = enrollment.is_open and ground.clock() < enrollment.expires_at
+    return known_sm3 == given_sm3 and (is_alive or enrollment.state == "issued")
 
 
-def _end(ground: Ground, connection: Connection, enrollment: Enrollment, because: str) -> None:
-    now = ground.clock()
-    if not end_enrollment(connection, enrollment, state="refused", because=because, at=now):
-        return
-    content = {"enrollment": enrollment.id, "because": because, "terminal": enrollment.terminal}
-    record_event(connection, "enrollment.refused", card=None, content=content, at=now)
-    ground.audit.record(
-        connection,
-        actor=enrollment.terminal,
-        act="enrollment.refused",
-        subject=enrollment.id,
-        detail={"because": because, "at": to_millis(now)},
-        at=now,
+def _find_same_start(
+    connection: Connection, proof: DeviceProof, session: str, terminal_nonce: str, channel: str
+) -> Enrollment | None:
+    """Find what this very phone has begun with this very code: the answer may have been lost on its way."""
+    known = find_enrollment_of_session(connection, session)
+    shown = find_terminal_session(connection, session)
+    if known is None or shown is None or not known.is_open or known.channel != channel:
+        return None
+    is_same = compare_digest(shown.terminal_nonce, terminal_nonce) and compare_digest(
+        known.thumbprint, proof.thumbprint
     )
-
-
-def _is_same_start(connection: Connection, known: Enrollment, proof: DeviceProof, terminal_nonce: str) -> bool:
-    session = find_terminal_session(connection, known.session)
-    same_nonce = session is not None and compare_digest(session.terminal_nonce, terminal_nonce)
-    return same_nonce and compare_digest(known.thumbprint, proof.thumbprint)
+    return known if is_same else None

@@ -89,6 +89,18 @@ def get_enrollment(connection: Connection, enrollment: str) -> Enrollment:
     return found
 
 
+def lock_enrollment(connection: Connection, enrollment: str) -> Enrollment:
+    """Find one and hold it until the transaction ends; raises ``Missing``.
+
+    A message that comes at the same moment waits here, and then sees what the first one has done.
+    """
+    locked = enrollments.c.id == enrollment
+    found = _first(connection, locked, lock=True) if is_id(enrollment, "enr") else None
+    if found is None:
+        raise Missing
+    return found
+
+
 def find_enrollment_of_session(connection: Connection, session: str) -> Enrollment | None:
     return _first(connection, enrollments.c.session == session)
 
@@ -115,6 +127,12 @@ def end_enrollment(connection: Connection, enrollment: Enrollment, *, state: str
         .values(state=state, refused_because=because[:60], ended_at=to_millis(at), holder_data=None)
     )
     return changed_one(connection, ended)
+
+
+def count_late_refusal(connection: Connection, enrollment: Enrollment, because: str) -> None:
+    """Give an expired enrollment the reason that its reader told too late: wrong PINs count all the same."""
+    late = enrollments.c.id == enrollment.id, enrollments.c.state == "expired"
+    connection.execute(enrollments.update().where(*late).values(refused_because=because[:60]))
 
 
 def finish_enrollment(connection: Connection, enrollment: Enrollment, *, card: str, device: str, at: datetime) -> bool:
@@ -169,8 +187,9 @@ def _end_expired(connection: Connection, condition: sa.ColumnElement[bool], at: 
     connection.execute(enrollments.update().where(*over).values(values))
 
 
-def _first(connection: Connection, condition: sa.ColumnElement[bool]) -> Enrollment | None:
-    row = connection.execute(sa.select(*_COLUMNS).where(condition)).mappings().first()
+def _first(connection: Connection, condition: sa.ColumnElement[bool], *, lock: bool = False) -> Enrollment | None:
+    query = sa.select(*_COLUMNS).where(condition)
+    row = connection.execute(query.with_for_update() if lock else query).mappings().first()
     if row is None:
         return None
     return Enrollment(**{**row, "expires_at": from_millis(row["expires_at"])})

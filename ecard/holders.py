@@ -49,8 +49,16 @@ def number_index(ground: Ground, social_security_number: str) -> str:
     return ground.fields.index("social_security_number", social_security_number)
 
 
-def keep_holder(ground: Ground, connection: Connection, social_security_number: str, name: str, at: datetime) -> str:
-    """Find or enter the holder of a number and return the id; a changed name replaces the old one."""
+def keep_holder(
+    ground: Ground,
+    connection: Connection,
+    social_security_number: str,
+    name: str,
+    at: datetime,
+    *,
+    is_signed: bool = True,
+) -> str:
+    """Find or enter the holder of a number and return the id; a changed name that the chip signed replaces the old."""
     index = number_index(ground, social_security_number)
     fields = ground.fields
     entered = new_id("hld")
@@ -64,7 +72,7 @@ def keep_holder(ground: Ground, connection: Connection, social_security_number: 
     }
     insert_if_new(connection, holders, values)
     holder: str = connection.execute(sa.select(holders.c.id).where(holders.c.number_index == index)).scalar_one()
-    if holder != entered:
+    if holder != entered and is_signed:
         _rename(ground, connection, holder, name)
     return holder
 

@@ -11,21 +11,22 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from auth.devices import active_devices, bind_device, end_device
+from auth.devices import active_devices, bind_device, end_device, find_device
+from auth.errors import DeviceEnded
 from auth.proofs import DeviceProof
 from core.clock import to_millis
-from core.errors import Refusal
 from core.ground import Ground
 from core.ids import new_id
 from core.outbox import record_event
 from ecard.cards import ElectronicCard, find_card_of_chip, get_card
 from ecard.credential import Statement, draft_credential, sign_credential
 from ecard.desk import EnrollmentDesk
-from ecard.enrollment import holder_of, view_enrollment
-from ecard.enrollment_records import Enrollment, end_enrollment, finish_enrollment
+from ecard.enrollment import holder_of, require_own_phone, require_step
+from ecard.enrollment_records import Enrollment, finish_enrollment, lock_enrollment
 from ecard.errors import CardEnded, EnrollmentOutOfStep, EnrollmentOver, NotConfirmed
 from ecard.holders import keep_holder
 from ecard.models import electronic_cards
+from ecard.refused_enrollments import refusals_are_final
 from physical.register import ChipCard, lock_chip_card, require_usable
 from sm.digest import sm3
 
@@ -34,7 +35,6 @@ from sm.digest import sm3
 class IssuePlan:
     """What is going to be issued; ``draft`` is the credential before its signature."""
 
-    enrollment: Enrollment
     card: str
     draft: str
 
@@ -56,62 +56,63 @@ def issue_card(
     """
     ground = desk.ground
     with ground.database.transaction() as connection:
-        done = _find_issued(ground, connection, proof, enrollment_id)
-        if done:
-            return done
-        plan = _plan(desk, connection, proof, enrollment_id, chip_card=chip_card, confirmed=confirmed)
+        enrollment = require_own_phone(lock_enrollment(connection, enrollment_id), proof)
+        if enrollment.state == "issued":
+            return _issued_before(connection, enrollment)
+        plan = _plan(desk, connection, enrollment, chip_card=chip_card, confirmed=confirmed)
     credential = sign_credential(desk.credentials, plan.draft)
     with ground.database.transaction() as connection:
-        return _issue(ground, connection, plan, credential)
+        # a confirmation that came at the same moment is waited for; what it issued is the answer to both
+        enrollment = lock_enrollment(connection, enrollment_id)
+        if enrollment.state == "issued":
+            return _issued_before(connection, enrollment)
+        return _issue(ground, connection, enrollment, plan, credential)
 
 
-def _find_issued(ground: Ground, connection: Connection, proof: DeviceProof, enrollment_id: str) -> Issued | None:
-    enrollment = view_enrollment(ground, connection, proof, enrollment_id)
-    if enrollment.state != "issued" or enrollment.card is None or enrollment.device is None:
-        return None
-    return Issued(get_card(connection, enrollment.card), enrollment.device)
+def _issued_before(connection: Connection, enrollment: Enrollment) -> Issued:
+    assert enrollment.card is not None
+    assert enrollment.device is not None
+    device = find_device(connection, enrollment.device)
+    if device is None or device.standing != "active":
+        raise DeviceEnded
+    return Issued(get_card(connection, enrollment.card), device.id)
 
 
 def _plan(
-    desk: EnrollmentDesk,
-    connection: Connection,
-    proof: DeviceProof,
-    enrollment_id: str,
-    *,
-    chip_card: str,
-    confirmed: bool,
+    desk: EnrollmentDesk, connection: Connection, enrollment: Enrollment, *, chip_card: str, confirmed: bool
 ) -> IssuePlan:
     ground = desk.ground
-    enrollment = view_enrollment(ground, connection, proof, enrollment_id)
-    _require_confirmed(ground, connection, enrollment, chip_card=chip_card, confirmed=confirmed)
-    chip = lock_chip_card(connection, chip_card)
-    known = find_card_of_chip(connection, chip_card)
-    card = known.id if known else new_id("crd")
     now = ground.clock()
+    with refusals_are_final(ground, connection, enrollment, actor=enrollment.thumbprint):
+        require_step(ground, enrollment, "verified")
+        if not confirmed or chip_card != enrollment.chip_card:
+            raise NotConfirmed
+        chip, known = _lock_usable(ground, connection, chip_card)
+    card = known.id if known else new_id("crd")
     draft = draft_credential(ground, desk.credentials, _statement(enrollment, card, chip), now)
     ground.audit.record(
         connection,
-        actor=proof.thumbprint,
+        actor=enrollment.thumbprint,
         act="credential.to_be_signed",
         subject=card,
         detail={"enrollment": enrollment.id, "draft_sm3": sm3(draft.encode()).hex()},
         at=now,
     )
-    return IssuePlan(enrollment, card, draft)
+    return IssuePlan(card, draft)
 
 
-def _issue(ground: Ground, connection: Connection, plan: IssuePlan, credential: str) -> Issued:
+def _issue(ground: Ground, connection: Connection, enrollment: Enrollment, plan: IssuePlan, credential: str) -> Issued:
     now = ground.clock()
-    enrollment = plan.enrollment
-    assert enrollment.chip_card is not None
-    # 1. the chip card is locked: a loss report comes before this transaction or after it, never into it
-    chip = lock_chip_card(connection, enrollment.chip_card)
-    _require_still_usable(ground, connection, enrollment, chip)
+    with refusals_are_final(ground, connection, enrollment, actor=enrollment.thumbprint):
+        if not enrollment.is_open or enrollment.chip_card is None:
+            raise EnrollmentOver
+        # 1. the chip card is locked: a loss report comes before this transaction or after it, never into it
+        chip, known = _lock_usable(ground, connection, enrollment.chip_card)
     # 2. the e-card, made or renewed
-    card = _write_card(ground, connection, plan, chip, credential, now)
+    card = _write_card(ground, connection, enrollment, plan, chip, known, credential, now)
     # 3. the phone, and by policy the end of those before it
     device = _bind_phone(ground, connection, enrollment, card.id, now)
-    # 4. the enrollment; the guard decides between two confirmations at once
+    # 4. the enrollment, still in the state in which it was locked
     if not finish_enrollment(connection, enrollment, card=card.id, device=device, at=now):
         raise EnrollmentOutOfStep
     # 5. audit and news of it
@@ -125,38 +126,14 @@ def _issue(ground: Ground, connection: Connection, plan: IssuePlan, credential: 
     return Issued(card, device)
 
 
-def _require_confirmed(
-    ground: Ground, connection: Connection, enrollment: Enrollment, *, chip_card: str, confirmed: bool
-) -> None:
-    if not enrollment.is_open:
-        raise EnrollmentOver(recorded=True)
-    if enrollment.state != "verified":
-        raise EnrollmentOutOfStep(f"the enrollment is {enrollment.state}, not verified")
-    if not confirmed or chip_card != enrollment.chip_card:
-        _burn(ground, connection, enrollment, NotConfirmed.code)
-        raise NotConfirmed(recorded=True)
-
-
-def _require_still_usable(ground: Ground, connection: Connection, enrollment: Enrollment, chip: ChipCard) -> None:
-    try:
-        require_usable(chip, ground.clock())
-    except Refusal as refusal:
-        _burn(ground, connection, enrollment, refusal.code)
-        refusal.recorded = True
-        raise
-
-
-def _burn(ground: Ground, connection: Connection, enrollment: Enrollment, because: str) -> None:
-    end_enrollment(connection, enrollment, state="refused", because=because, at=ground.clock())
-    detail = {"because": because}
-    ground.audit.record(
-        connection,
-        actor=enrollment.thumbprint,
-        act="enrollment.refused",
-        subject=enrollment.id,
-        detail=detail,
-        at=ground.clock(),
-    )
+def _lock_usable(ground: Ground, connection: Connection, chip_card: str) -> tuple[ChipCard, ElectronicCard | None]:
+    """Lock a chip card that is in use and in date, and find its e-card, which must not have ended."""
+    chip = lock_chip_card(connection, chip_card)
+    require_usable(chip, ground.clock())
+    known = find_card_of_chip(connection, chip_card)
+    if known is not None and known.standing == "revoked":
+        raise CardEnded
+    return chip, known
 
 
 def _statement(enrollment: Enrollment, card: str, chip: ChipCard) -> Statement:
@@ -172,24 +149,29 @@ def _statement(enrollment: Enrollment, card: str, chip: ChipCard) -> Statement:
 
 
 def _write_card(
-    ground: Ground, connection: Connection, plan: IssuePlan, chip: ChipCard, credential: str, now: datetime
+    ground: Ground,
+    connection: Connection,
+    enrollment: Enrollment,
+    plan: IssuePlan,
+    chip: ChipCard,
+    known: ElectronicCard | None,
+    credential: str,
+    now: datetime,
 ) -> ElectronicCard:
-    enrollment = plan.enrollment
-    person = holder_of(ground, enrollment)
-    holder = keep_holder(ground, connection, person.social_security_number, person.name, now)
     renewed = {
         "level": enrollment.level,
         "default_pin": bool(enrollment.default_pin),
         "card_class": enrollment.card_class or "3",
         "credential": credential,
     }
-    known = find_card_of_chip(connection, chip.id)
+    person = holder_of(ground, enrollment)
+    is_signed = enrollment.card_public_key is not None
+    number, name = person.social_security_number, person.name
+    holder = keep_holder(ground, connection, number, name, now, is_signed=is_signed)
     if known is None:
         _insert_card(connection, plan.card, chip, holder, renewed, now)
-    elif known.id != plan.card:
-        raise EnrollmentOutOfStep("another phone enrolled this card at the same moment")
-    elif known.standing == "revoked":
-        raise CardEnded
+    elif known.id != plan.card:  # an enrollment holds its chip card from hello on: nobody else can have issued
+        raise EnrollmentOutOfStep
     else:
         connection.execute(electronic_cards.update().where(electronic_cards.c.id == known.id).values(**renewed))
     return get_card(connection, plan.card)
@@ -216,22 +198,13 @@ def _insert_card(
 def _bind_phone(ground: Ground, connection: Connection, enrollment: Enrollment, card: str, now: datetime) -> str:
     """Bind the new phone; the oldest ones beyond ``settings.max_devices`` end now and are told (threats.md D1)."""
     before = active_devices(connection, card)
-    same = [device for device in before if device.thumbprint == enrollment.thumbprint]
-    if same:
-        return same[0].id
+    same = [device.id for device in before if device.thumbprint == enrollment.thumbprint]
+    others = [device.id for device in before if device.id not in same]
     most_kept = ground.settings.max_devices - 1
-    for device in before[: max(0, len(before) - most_kept)]:
-        end_device(connection, device.id, because="moved_to_another_phone", at=now)
-        content = {"device": device.id, "because": "moved_to_another_phone"}
-        record_event(connection, "device.ended", card=card, content=content, at=now)
-        ground.audit.record(
-            connection,
-            actor=enrollment.thumbprint,
-            act="device.ended",
-            subject=device.id,
-            detail={"card": card},
-            at=now,
-        )
+    for device in others[: max(0, len(others) - most_kept)]:
+        _end_phone(ground, connection, enrollment, card, device, now)
+    if same:
+        return same[0]
     return bind_device(
         connection,
         card=card,
@@ -239,4 +212,15 @@ def _bind_phone(ground: Ground, connection: Connection, enrollment: Enrollment, 
         thumbprint=enrollment.thumbprint,
         public_jwk=enrollment.public_jwk,
         at=now,
+    )
+
+
+def _end_phone(
+    ground: Ground, connection: Connection, enrollment: Enrollment, card: str, device: str, now: datetime
+) -> None:
+    because = "moved_to_another_phone"
+    end_device(connection, device, because=because, at=now)
+    record_event(connection, "device.ended", card=card, content={"device": device, "because": because}, at=now)
+    ground.audit.record(
+        connection, actor=enrollment.thumbprint, act="device.ended", subject=device, detail={"card": card}, at=now
     )

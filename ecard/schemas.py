@@ -1,13 +1,13 @@
 from marshmallow import Schema, fields, validate
 
-from auth.schemas import hex_field, word_field
+from auth.schemas import Whole, hex_field, word_field
 
 _STATES = ["pending", "hello", "verified", "issued", "refused", "expired"]
 _REASONS = ["wrong_pin", "pin_locked", "card_removed", "card_mute", "card_error", "operator"]
 
 
 def _id_field(prefix: str, **kwargs: object) -> fields.String:
-    return fields.String(validate=validate.Regexp(rf"^{prefix}_[0-9a-z]{{26}}$"), **kwargs)  # type: ignore[arg-type]
+    return fields.String(validate=Whole(rf"^{prefix}_[0-9a-z]{{26}}$"), **kwargs)  # type: ignore[arg-type]
 
 
 class StartSchema(Schema):
@@ -30,7 +30,7 @@ class StartedSchema(Schema):
 
 
 class HelloSchema(Schema):
-    atr = hex_field(2, 33, required=True, metadata={"example": "3b6d000000..."})
+    atr = hex_field(2, 33, required=True, metadata={"example": "3b6d00000081a1b2c3d4e5f60718293a4b"})
     interface = fields.String(required=True, validate=validate.OneOf(["contact", "contactless"]))
     algorithm = fields.String(required=True, validate=validate.OneOf(["SM4", "DES", "SSF33"]))
     issuer_data = hex_field(1, 512, required=True, metadata={"description": "records of EF05 as read"})

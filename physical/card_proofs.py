@@ -15,6 +15,7 @@ from physical.errors import (
     CardSignatureWrong,
     ChipCardNotAuthentic,
     ChipDataWrong,
+    RevocationListUnavailable,
 )
 from physical.hsm import CardHsm, CardKeyReference, CardNotAuthentic, HsmRefused, HsmUnavailable
 from sm.certificates import CARD_PURPOSE, Certificate, RevocationList, Trust, read_certificate
@@ -22,6 +23,7 @@ from sm.errors import SmError
 from sm.sm2 import Provider
 
 ALGORITHM = "SM4"
+_FAULTS_OF_LISTS = "crl_"  # how sm.certificates.trust names what is wrong with a list, not with a certificate
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def external_authentication(proofs: CardProofs, keys: CardKeyReference, challeng
     """Get the 16 bytes (authentication data, original data) that open EF06 on this card, for this challenge alone."""
     try:
         authentication, data = proofs.hsm.external_authentication(keys, challenge)
-    except HsmRefused as error:
+    except (CardNotAuthentic, HsmRefused) as error:
         raise ChipCardNotAuthentic(str(error)) from error
     except HsmUnavailable as error:
         raise CardHsmUnavailable(retry_after=3) from error
@@ -117,17 +119,30 @@ def external_authentication(proofs: CardProofs, keys: CardKeyReference, challeng
 
 
 def verify_card_certificate(proofs: CardProofs, given: bytes | None, *, card: str, at: datetime) -> bytes:
-    """Check the chip's certificate up to the ministry's root and return its public key (64 bytes)."""
+    """Check the chip's certificate up to the ministry's root and return its public key (64 bytes).
+
+    Raises ``CardCertificateWrong``; ``RevocationListUnavailable`` where the fault is with our own lists.
+    """
     if given is None:
         raise CardCertificateWrong("a third-generation card has a certificate")
+    lists = _read_revocation_lists(proofs)
     try:
         certificate = read_certificate(given)
-        proofs.trust.verify_chain(certificate, proofs.intermediates, at, proofs.crls(), purpose=CARD_PURPOSE)
+        proofs.trust.verify_chain(certificate, proofs.intermediates, at, lists, purpose=CARD_PURPOSE)
     except SmError as error:
+        if error.code.startswith(_FAULTS_OF_LISTS):
+            raise RevocationListUnavailable(error.code, retry_after=60) from error
         raise CardCertificateWrong(error.code) from error
     if certificate.subject_common_name.upper() != card:
         raise CardCertificateWrong("the certificate belongs to another card")
     return certificate.public_key
+
+
+def _read_revocation_lists(proofs: CardProofs) -> Sequence[RevocationList]:
+    try:
+        return proofs.crls()
+    except SmError as error:
+        raise RevocationListUnavailable(error.code, retry_after=60) from error
 
 
 def verify_card_signature(proofs: CardProofs, public_key: bytes, binding: Binding, signature: bytes) -> None:

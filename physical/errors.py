@@ -133,3 +133,9 @@ class CardHsmUnavailable(Unavailable):
     code = "card_hsm_unavailable"
     title_en = "The card key service does not answer; the enrollment is still open."
     title_zh = "卡密钥服务暂时不可用，本次绑定仍有效。"
+
+
+class RevocationListUnavailable(Unavailable):
+    code = "revocation_list_unavailable"
+    title_en = "It cannot be told now which card certificates are revoked; the enrollment is still open."
+    title_zh = "暂时无法查询证书吊销情况，本次绑定仍有效。"

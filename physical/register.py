@@ -1,13 +1,13 @@
 """The issuer's register of chip cards: which exist and how each stands."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from core.clock import to_millis
-from core.database import changed_one
+from core.database import changed_one, insert_if_new
 from core.ids import new_id
 from physical.errors import (
     ChipCardCancelled,
@@ -20,6 +20,8 @@ from physical.models import chip_cards
 
 STANDINGS = ("active", "lost", "cancelled")
 """lost covers the provisional report (预挂失) and the full one; both stop the card at once."""
+BEIJING = timezone(timedelta(hours=8))
+"""The dates of a card are days of the whole country's one time zone (GB/T 7408.1: UTC+8, no summer time)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +50,20 @@ def register_chip_card(
     holder_index: str | None = None,
 ) -> str:
     """Enter a produced card, ready for use; entering the same card again gives the same id."""
-    known = find_chip_card(connection, card_identification_code)
-    if known:
-        return known.id
-    chip_card = new_id("chp")
-    connection.execute(
-        chip_cards.insert().values(
-            id=chip_card,
-            card_identification_code=card_identification_code,
-            generation=generation,
-            region=region,
-            holder_index=holder_index,
-            issued_on=issued_on,
-            expires_on=expires_on,
-            standing="active",
-            standing_since=to_millis(at),
-            registered_at=to_millis(at),
-        )
-    )
-    return chip_card
+    values = {
+        "id": new_id("chp"),
+        "card_identification_code": card_identification_code,
+        "generation": generation,
+        "region": region,
+        "holder_index": holder_index,
+        "issued_on": issued_on,
+        "expires_on": expires_on,
+        "standing": "active",
+        "standing_since": to_millis(at),
+        "registered_at": to_millis(at),
+    }
+    insert_if_new(connection, chip_cards, values)
+    return get_chip_card(connection, card_identification_code).id
 
 
 def find_chip_card(connection: Connection, card_identification_code: str) -> ChipCard | None:
@@ -100,13 +97,14 @@ def lock_chip_card(connection: Connection, chip_card: str) -> ChipCard:
 
 def require_usable(card: ChipCard, at: datetime) -> None:
     """Refuse a card that is lost, cancelled, or out of its dates; the expiry date itself is the last good day."""
+    today = at.astimezone(BEIJING).date()
     if card.standing == "lost":
         raise ChipCardLost
     if card.standing != "active":
         raise ChipCardCancelled
-    if card.issued_on and at.date() < card.issued_on:
+    if card.issued_on and today < card.issued_on:
         raise ChipCardNotYetValid
-    if card.expires_on and at.date() > card.expires_on:
+    if card.expires_on and today > card.expires_on:
         raise ChipCardExpired
 
 
