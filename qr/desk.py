@@ -12,9 +12,12 @@ from sm.sm4 import BlockCipher
 
 @dataclass(frozen=True)
 class IssuerKeys:
-    """The issuer's keys at this moment; another object after each rotation."""
+    """The issuer's keys at this moment; another object after each rotation.
 
-    minting: MintingKey
+    ``minting`` is None while no key may sign: codes that were signed before are taken all the same.
+    """
+
+    minting: MintingKey | None
     verifying: CodeKeys
     ciphers: Mapping[int, BlockCipher]
 
@@ -34,6 +37,14 @@ def issuer_keys(desk: CodeDesk) -> IssuerKeys:
         return desk.keys()
     except SmError as away:
         raise Unavailable(away.code, retry_after=2) from away
+
+
+def minting_key(desk: CodeDesk) -> MintingKey:
+    """Get the key that signs now; raises ``Unavailable`` where there is none."""
+    key = issuer_keys(desk).minting
+    if key is None:
+        raise Unavailable("no code key may sign now", retry_after=60)
+    return key
 
 
 def signed_key_list(desk: CodeDesk) -> bytes:

@@ -15,7 +15,7 @@ from ecard.cards import require_active
 from ecard.policy import POLICIES, require_use
 from qr.code_class import CodeClass
 from qr.counter_code import mint_counter_code, read_counter_code
-from qr.desk import CodeDesk, issuer_keys
+from qr.desk import CodeDesk, minting_key
 from qr.signed_code import Flag, mint_signed_code
 
 COUNTER_TOMBSTONE_SECONDS = 600
@@ -62,7 +62,7 @@ def present_code(
     code_class = CodeClass[use.upper()]
     if kind == "signed":
         digits = mint_signed_code(
-            issuer_keys(desk).minting,
+            minting_key(desk),
             randomness,
             card_index=standing.card_index,
             code_class=code_class,

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from cli.verify import verify
 from core.clock import to_text
+from core.errors import Unavailable
 from qr.errors import BadSignature
 from sm import city_keys
 from sm.city_keys import MINISTRY_CERTIFICATE, rotate_code_keys, withdraw_code_key
@@ -110,6 +112,16 @@ def test_the_list_names_its_city_and_may_be_kept_for_a_minute(offline: OfflineDe
     assert listed["issuer"] == "ESSC code keys 990100"
     assert [key["state"] for key in listed["keys"]] == ["current", "next"]
     assert len(answer.content) < 8192
+
+
+def test_while_no_key_may_sign_codes_are_still_taken(sqlite_service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    phone, till = sqlite_service.enroll(), sqlite_service.add_till()
+    code = phone.code("medical").json()["code"]
+    desk = sqlite_service.runtime.codes
+    signing_nothing = replace(desk, keys=lambda: replace(desk.keys(), minting=None))
+    monkeypatch.setitem(sqlite_service.app.extensions, "qr.desk", signing_nothing)
+    require_verdict(phone.code("medical"), Unavailable)
+    require_accepted(take(till, code))
 
 
 def withdraw(service: Service) -> None:
