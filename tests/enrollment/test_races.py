@@ -141,7 +141,7 @@ def test_e6_a_loss_report_that_races_an_enrollment_never_leaves_an_active_card(p
         if reached == "hello":
             attempt.sent["complete"] = attempt.read_completion()
 
-        answer, _ = together(following, partial(lose, attempt, number % 10 * 0.002))
+        answer, _ = together(following, partial(lose, attempt, number // 5 * 0.008))
         assert answer.is_success or answer.json()["code"] == "chip_card_lost"
         if reached == "begin" and answer.is_success:
             attempt.answers["hello"] = answer.json()
