@@ -14,7 +14,7 @@ def read_plain_json(given: bytes) -> Any:
     text with NUL or with half of a surrogate pair.
     """
     try:
-        read = json.loads(given.decode(), object_pairs_hook=_read_object, parse_constant=_refuse_constant)
+        read = _decoder.decode(given.decode())
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     if given.count(b"[") + given.count(b"{") > _DEEPEST:
@@ -48,3 +48,6 @@ def _require_storable(written: str) -> None:
     written.encode()  # UnicodeEncodeError, a ValueError, for a lone surrogate
     if "\\u0000" in written.replace("\\\\", ""):
         raise ValueError("text with NUL")
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_read_object, parse_constant=_refuse_constant)

@@ -14,10 +14,9 @@ from hmac import compare_digest
 from typing import Any
 from urllib.parse import urlsplit
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from auth.compact import decode_base64url, encode_base64url, read_compact
+from auth.compact import decode_base64url, encode_base64url, read_compact, verify_es256
 from auth.errors import ProofWrong
 from core.ground import Ground
 
@@ -27,27 +26,28 @@ PROOF_SECONDS = 60
 _FUTURE_SECONDS = 5
 _JTI = re.compile(r"[\x21-\x7e]{8,128}")
 _COORDINATE = re.compile(r"[A-Za-z0-9_-]{43}")
-_jws = jwt.PyJWS(algorithms=["ES256"])
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceProof:
-    """A verified proof: the phone's public key and what it was made for."""
+    """A verified proof: the phone's public key and what it was made for; ``nonce`` is not judged yet."""
 
     thumbprint: str
     public_jwk: Mapping[str, str]
     jti: str
     text: str
+    nonce: object = None
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenRequest:
-    """What a proof has to agree with."""
+    """What a proof has to agree with; ``future_seconds`` is how far ahead it may have been made."""
 
     method: str
     address: str
     body: bytes | None = None
     access_token: str | None = None
+    future_seconds: int = _FUTURE_SECONDS
 
 
 def verify_proof(ground: Ground, given: str | None, request: ProvenRequest) -> DeviceProof:
@@ -55,12 +55,12 @@ def verify_proof(ground: Ground, given: str | None, request: ProvenRequest) -> D
     header, claims, public_jwk = _read_proof(given)
     _require_header(header)
     _require_request(claims, request)
-    _require_time(ground, claims)
+    _require_time(ground, claims, request.future_seconds)
     jti = claims.get("jti")
     if not isinstance(jti, str) or not _JTI.fullmatch(jti):
         raise ProofWrong("jti must be 8 to 128 visible characters")
     assert given is not None
-    return DeviceProof(thumbprint(public_jwk), public_jwk, jti, given)
+    return DeviceProof(thumbprint(public_jwk), public_jwk, jti, given, claims.get("nonce"))
 
 
 def spent_key(proof: DeviceProof) -> str:
@@ -70,7 +70,12 @@ def spent_key(proof: DeviceProof) -> str:
 
 def thumbprint(public_jwk: Mapping[str, str]) -> str:
     """Compute the RFC 7638 thumbprint (SHA-256, base64url) of a P-256 key."""
-    return encode_base64url(hashlib.sha256(canonical_jwk(public_jwk)).digest())
+    return _thumbprint(canonical_jwk(public_jwk))
+
+
+@lru_cache(maxsize=20_000)
+def _thumbprint(canonical: bytes) -> str:
+    return encode_base64url(hashlib.sha256(canonical).digest())
 
 
 def canonical_jwk(public_jwk: Mapping[str, str]) -> bytes:
@@ -87,8 +92,8 @@ def _read_proof(given: str | None) -> tuple[Mapping[str, Any], Mapping[str, Any]
     try:
         header, claims = read_compact(given)
         public_jwk = _read_public_jwk(header.get("jwk"))
-        _jws.decode(given, _public_key(public_jwk["x"], public_jwk["y"]), algorithms=["ES256"])
-    except (jwt.PyJWTError, ValueError) as error:
+        verify_es256(given, _public_key(public_jwk["x"], public_jwk["y"]), header)
+    except ValueError as error:
         raise ProofWrong(type(error).__name__) from error
     return header, claims, public_jwk
 
@@ -112,8 +117,8 @@ def _public_key(x: str, y: str) -> ec.EllipticCurvePublicKey:
 
 
 def _require_header(header: Mapping[str, Any]) -> None:
-    if header.get("typ") != "dpop+jwt" or "crit" in header:
-        raise ProofWrong("typ must be dpop+jwt, without crit")
+    if header.get("typ") != "dpop+jwt" or "crit" in header or "b64" in header:
+        raise ProofWrong("typ must be dpop+jwt, without crit and b64")
 
 
 def _require_request(claims: Mapping[str, Any], request: ProvenRequest) -> None:
@@ -134,15 +139,15 @@ def _require_hash(claims: Mapping[str, Any], name: str, content: bytes) -> None:
         raise ProofWrong(f"{name} does not match")
 
 
-def _require_time(ground: Ground, claims: Mapping[str, Any]) -> None:
+def _require_time(ground: Ground, claims: Mapping[str, Any], ahead: int) -> None:
     now = ground.clock().timestamp()
     issued = _number(claims, "iat")
-    if issued is None or not now - PROOF_SECONDS < issued <= now + _FUTURE_SECONDS:
+    if issued is None or not now - PROOF_SECONDS < issued <= now + ahead:
         raise ProofWrong(f"iat must lie within the last {PROOF_SECONDS} seconds")
     expires, begins = _number(claims, "exp"), _number(claims, "nbf")
     if expires is not None and now >= expires:
         raise ProofWrong("exp has passed")
-    if begins is not None and begins > now + _FUTURE_SECONDS:
+    if begins is not None and begins > now + ahead:
         raise ProofWrong("nbf lies ahead")
 
 
@@ -157,8 +162,11 @@ def _number(claims: Mapping[str, Any], name: str) -> float | None:
 
 def _normal_address(address: object) -> tuple[object, ...] | None:
     """Compare addresses as RFC 9449 section 4.3 does: without query and fragment, case and default port levelled."""
-    if not isinstance(address, str):
-        return None
+    return _split_address(address) if isinstance(address, str) else None
+
+
+@lru_cache(maxsize=10_000)
+def _split_address(address: str) -> tuple[object, ...] | None:
     try:
         parts = urlsplit(address)
         port = parts.port

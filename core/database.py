@@ -31,6 +31,7 @@ Millis = sa.BigInteger()
 RowNumber = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 _POSTGRES_OPTIONS = "-c statement_timeout=10000 -c lock_timeout={lock} -c idle_in_transaction_session_timeout=30000"
+_LOOK_OPTIONS = {"connect_timeout": 5, "options": "-c statement_timeout=10000 -c default_transaction_read_only=on"}
 _DRIVER_FAULTS = (
     sa.exc.OperationalError,
     sa.exc.InterfaceError,
@@ -53,8 +54,11 @@ class Statement:
     """A statement of a hot path: sent to the driver as it is, without SQLAlchemy's own work (80 µs each)."""
 
     def __init__(self, sql: str, *, lock: str = "") -> None:
-        """Take SQL with ``:name`` values; ``lock`` is appended on PostgreSQL only (SQLite has one writer at a time)."""
-        self.sqlite = sql
+        """Take SQL with ``:name`` values, ``:name::type`` where PostgreSQL must be told.
+
+        ``lock`` is appended on PostgreSQL only: SQLite has one writer at a time.
+        """
+        self.sqlite = re.sub(r"::\w+", "", sql)
         self.psycopg = re.sub(r"(?<!:):([a-z]\w*)", r"%(\1)s", f"{sql} {lock}".strip())
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -69,6 +73,63 @@ class Statement:
         return driver.execute(self.sqlite, values).fetchall()
 
 
+class Together:
+    """An insert that decides a race, and what is written with it only if it has won.
+
+    On PostgreSQL one statement, so one journey; on SQLite one after the other in the same transaction. ``first`` is an
+    INSERT … ON CONFLICT DO NOTHING RETURNING; each of ``then`` an INSERT … VALUES of values that are all in ``values``.
+    """
+
+    def __init__(self, first: Statement, *then: Statement) -> None:
+        self._first = first
+        self._then = then
+        chained = ", ".join(
+            f"then_{number} AS ({_selected_from_first(statement.psycopg)})" for number, statement in enumerate(then)
+        )
+        self._whole = Statement("")
+        self._whole.psycopg = f"WITH first AS ({first.psycopg}), {chained} SELECT * FROM first"  # noqa: S608 - of statements in the code
+
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Write all of it, or nothing of it: then the list is empty."""
+        if connection.dialect.name == "postgresql":
+            return self._whole.run(connection, values)
+        won = self._first.run(connection, values)
+        for statement in self._then if won else ():
+            statement.run(connection, values)
+        return won
+
+
+def _selected_from_first(insert: str) -> str:
+    """Turn INSERT … VALUES (…) into INSERT … SELECT … FROM first: nothing is written where ``first`` wrote nothing."""
+    head, _, rest = insert.partition(" VALUES (")
+    return f"{head} SELECT {rest.removesuffix(')')} FROM first"  # noqa: S608 - of statements in the code
+
+
+class _Look:
+    """A connection for single statements: each is its own transaction, one journey instead of three."""
+
+    def __init__(self, engine: Engine) -> None:
+        dialect: Any = engine.dialect
+        arguments, options = dialect.create_connect_args(engine.url)
+        self._arguments, self._options = arguments, {**_LOOK_OPTIONS, **options}
+        self._driver: psycopg.Connection[tuple[Any, ...]] | None = None
+
+    def run(self, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Send one statement; a connection that died while it idled is replaced once."""
+        if self._driver is not None and not self._driver.closed:
+            try:
+                return self._driver.execute(sql, values, prepare=True).fetchall()
+            except psycopg.OperationalError:
+                if not self._driver.closed:
+                    raise
+        self._driver = psycopg.connect(*self._arguments, **self._options, autocommit=True)
+        return self._driver.execute(sql, values, prepare=True).fetchall()
+
+    def close(self) -> None:
+        if self._driver is not None:
+            self._driver.close()
+
+
 class Database:
     """A pool of connections and the transaction of the running thread.
 
@@ -79,6 +140,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 4, lock_milliseconds: int = 5000) -> None:
         self._engine = _open_engine(url, pool_size, lock_milliseconds)
         self._thread = threading.local()
+        self._looks: list[_Look] = []
 
     @property
     def engine(self) -> Engine:
@@ -117,6 +179,22 @@ class Database:
         finally:
             self._thread.connection = None
 
+    def look(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Read by one statement; inside a transaction as part of it, otherwise on a connection kept for that.
+
+        Raises ``DatabaseUnavailable``.
+        """
+        if not self.is_postgresql or getattr(self._thread, "connection", None) is not None:
+            with self.transaction() as connection:
+                return statement.run(connection, values)
+        look = self._looks.pop() if self._looks else _Look(self._engine)
+        try:
+            return look.run(statement.psycopg, values)
+        except _DRIVER_FAULTS as fault:
+            raise DatabaseUnavailable(type(fault).__name__, retry_after=2) from fault
+        finally:
+            self._looks.append(look)  # as many as ever looked at the same time
+
     def require_durable(self) -> None:
         """Refuse a PostgreSQL that may forget what it has acknowledged (trust.md, figure 36)."""
         if not self.is_postgresql:
@@ -132,6 +210,8 @@ class Database:
             connection.execute(sa.text("SELECT 1"))
 
     def close(self) -> None:
+        while self._looks:
+            self._looks.pop().close()
         self._engine.dispose()
 
 

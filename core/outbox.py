@@ -27,7 +27,7 @@ sa.Index("ix_outbox_waiting", outbox.c.number, postgresql_where=outbox.c.told_at
 
 RECORD = Statement(
     "INSERT INTO outbox (id, kind, card, content, happened_at)"
-    " VALUES (:event_id, :event_kind, :event_card, :event_content, :event_at)"
+    " VALUES (:event_id, :event_kind, :event_card, :event_content::json, :event_at)"
 )
 
 

@@ -1,8 +1,8 @@
 from typing import Any, cast
 
 from flask import current_app, request
-from flask_smorest import Blueprint
 
+from auth.blueprints import ApiBlueprint
 from auth.devices import find_device
 from auth.errors import DeviceEnded
 from auth.guard import DeviceKey, Phone, allow
@@ -46,8 +46,8 @@ from physical.card_proofs import Hello
 from physical.schemas import SessionStateSchema
 from physical.terminal_sessions import get_terminal_session
 
-enrollments = Blueprint("enrollments", __name__, url_prefix="/v1", description="Phone, reader and chip card meet.")
-cards = Blueprint("cards", __name__, url_prefix="/v1/cards", description="The electronic card of a phone.")
+enrollments = ApiBlueprint("enrollments", __name__, url_prefix="/v1", description="Phone, reader and chip card meet.")
+cards = ApiBlueprint("cards", __name__, url_prefix="/v1/cards", description="The electronic card of a phone.")
 
 
 def desk() -> EnrollmentDesk:
@@ -75,7 +75,7 @@ def get_session(caller: Terminal, session: str) -> dict[str, Any]:
 
 @enrollments.post("/enrollments")
 @allow(DeviceKey)
-@enrollments.arguments(StartSchema)
+@enrollments.arguments(StartSchema())
 @enrollments.response(201, StartedSchema)
 def post_enrollment(caller: DeviceKey, given: dict[str, Any]) -> dict[str, Any]:
     """Begin with the code that the reader shows."""
@@ -94,7 +94,7 @@ def post_enrollment(caller: DeviceKey, given: dict[str, Any]) -> dict[str, Any]:
 
 @enrollments.post("/enrollments/<enrollment>/hello")
 @allow(Terminal, scope="enroll")
-@enrollments.arguments(HelloSchema)
+@enrollments.arguments(HelloSchema())
 @enrollments.response(200, HelloAnswerSchema)
 def post_hello(caller: Terminal, given: dict[str, Any], enrollment: str) -> dict[str, Any]:
     """Hand over what the chip proved; get what opens the holder's data on it."""
@@ -104,7 +104,7 @@ def post_hello(caller: Terminal, given: dict[str, Any], enrollment: str) -> dict
 
 @enrollments.post("/enrollments/<enrollment>/complete")
 @allow(Terminal, scope="enroll")
-@enrollments.arguments(CompleteSchema)
+@enrollments.arguments(CompleteSchema())
 @enrollments.response(200, CompletedSchema)
 def post_complete(caller: Terminal, given: dict[str, Any], enrollment: str) -> dict[str, Any]:
     """Hand over the holder's data and the chip's signature over the binding."""
@@ -125,7 +125,7 @@ def post_complete(caller: Terminal, given: dict[str, Any], enrollment: str) -> d
 
 @enrollments.post("/enrollments/<enrollment>/abandon")
 @allow(Terminal, scope="enroll")
-@enrollments.arguments(AbandonSchema)
+@enrollments.arguments(AbandonSchema())
 @enrollments.response(200, StateSchema)
 def post_abandon(caller: Terminal, given: dict[str, Any], enrollment: str) -> dict[str, Any]:
     """Give up: the card was pulled, the PIN was wrong, the operator stopped."""
@@ -158,7 +158,7 @@ def get_enrollment_state(caller: DeviceKey, enrollment: str) -> dict[str, Any]:
 
 @enrollments.post("/enrollments/<enrollment>/confirm")
 @allow(DeviceKey)
-@enrollments.arguments(ConfirmSchema)
+@enrollments.arguments(ConfirmSchema())
 @enrollments.response(201, IssuedSchema)
 def post_confirm(caller: DeviceKey, given: dict[str, Any], enrollment: str) -> dict[str, Any]:
     """Say yes; the electronic card is issued to this phone."""

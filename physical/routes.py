@@ -1,8 +1,8 @@
 from typing import Any, cast
 
 from flask import current_app
-from flask_smorest import Blueprint
 
+from auth.blueprints import ApiBlueprint
 from auth.guard import allow
 from auth.signed_requests import Terminal
 from core.clock import to_text
@@ -10,14 +10,14 @@ from core.ground import Ground
 from physical.schemas import OpenSessionSchema, TerminalSessionSchema
 from physical.terminal_sessions import open_terminal_session
 
-blueprint = Blueprint(
+blueprint = ApiBlueprint(
     "terminal-sessions", __name__, url_prefix="/v1/terminal-sessions", description="A reader waits for a phone."
 )
 
 
 @blueprint.post("")
 @allow(Terminal, scope="enroll")
-@blueprint.arguments(OpenSessionSchema)
+@blueprint.arguments(OpenSessionSchema())
 @blueprint.response(201, TerminalSessionSchema)
 def post_terminal_session(caller: Terminal, given: dict[str, Any]) -> dict[str, Any]:
     """Open a session; the reader shows ``display`` as a QR code for the phone."""

@@ -4,8 +4,8 @@ from functools import wraps
 from typing import Any, cast
 
 from flask import Response, current_app, request
-from flask_smorest import Blueprint
 
+from auth.blueprints import ApiBlueprint
 from auth.guard import Anyone, Phone, View, allow
 from auth.signed_requests import Terminal
 from core.clock import to_text
@@ -33,8 +33,8 @@ from qr.schemas import (
 from qr.uses import list_uses
 from qr.visits import get_visit
 
-codes = Blueprint("codes", __name__, url_prefix="/v1", description="Showing the card.")
-redemptions = Blueprint("redemptions", __name__, url_prefix="/v1", description="Taking a code, once.")
+codes = ApiBlueprint("codes", __name__, url_prefix="/v1", description="Showing the card.")
+redemptions = ApiBlueprint("redemptions", __name__, url_prefix="/v1", description="Taking a code, once.")
 
 _IDEMPOTENCY = {
     "in": "header",

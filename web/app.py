@@ -1,12 +1,10 @@
 """The Flask application: packages' routes behind one guard, problems, request ids, limits."""
 
-import time
 from importlib.metadata import version
 from pathlib import Path
 
 import flask_swagger_ui
-import structlog
-from flask import Blueprint, Flask, Response, g, redirect, request, send_from_directory
+from flask import Blueprint, Flask, Response, redirect, request, send_from_directory
 from werkzeug.wrappers import Response as BaseResponse
 
 import channels.routes
@@ -17,22 +15,14 @@ from auth.guard import Anyone, allow
 from auth.oauth.routes import blueprint as oauth_server
 from auth.routes import blueprint as oauth
 from core.errors import Malformed, Missing
-from core.ids import new_id
 from ecard.levels import card_level
+from web.edge import Edge
 from web.health import blueprint as health
 from web.openapi import describe, name_callers
 from web.problems import install_problems
 from web.runtime import Runtime
 
-_log = structlog.get_logger("web.access")
 _SWAGGER = Path(flask_swagger_ui.__file__).parent / "dist"
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-}
 _DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self';"
     " frame-ancestors 'none'"
@@ -61,8 +51,8 @@ def create_app(runtime: Runtime) -> Flask:
             "web.runtime": runtime,
         }
     )
-    app.before_request(_begin)
-    app.after_request(_finish)
+    app.wsgi_app = Edge(app.wsgi_app)  # type: ignore[method-assign]
+    app.before_request(_refuse_nul)
     install_problems(app)
     api = describe(app, version("ecard"))
     for blueprint in (
@@ -105,25 +95,6 @@ def get_problems() -> BaseResponse:
     return redirect("/docs/")
 
 
-def _begin() -> None:
-    g.begun = time.perf_counter()
-    g.request_id = new_id("req")
+def _refuse_nul() -> None:
     if "\x00" in request.path or b"%00" in request.query_string:
         raise Malformed("NUL in the address")  # no text column keeps one
-
-
-def _finish(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers["X-Request-Id"] = g.request_id
-    rule = request.url_rule.rule if request.url_rule else "-"
-    _log.info(
-        "request",
-        request_id=g.request_id,
-        method=request.method,
-        route=rule,
-        status=response.status_code,
-        code=g.get("problem"),
-        ms=round((time.perf_counter() - g.begun) * 1000, 1),
-    )
-    return response

@@ -39,6 +39,11 @@ def configure_logs(*, as_json: bool, stream: Any = None) -> None:
     )
 
 
+def writes_json() -> bool:
+    """Tell whether lines are JSON, as opposed to words for a developer."""
+    return isinstance(structlog.get_config()["processors"][-1], structlog.processors.JSONRenderer)
+
+
 def keep_allowed(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Drop every key that is not allowed and mask what looks like a citizen number, a telephone, a code or a token."""
     return {key: _masked(value) for key, value in line.items() if key in _ALLOWED and value is not None}

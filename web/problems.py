@@ -1,15 +1,17 @@
 """The only place that knows what a refusal looks like over HTTP: RFC 9457, in Chinese or English."""
 
 import json
+import re
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, UnprocessableEntity
 
 from core.errors import Kind, Malformed, Refusal, TooLarge, Unavailable
 from sm.errors import KeyStoreError, ProviderUnavailable
+from web.edge import PROBLEM, REQUEST_ID
 
 STATUS = {
     Kind.MALFORMED: 400,
@@ -41,6 +43,7 @@ _HTTP_TITLES = {
     408: ("request_timeout", "请求超时。", "The request took too long to arrive."),
     415: ("unsupported_media_type", "请使用 application/json。", "Send application/json."),
 }
+_MEMBER = re.compile(r"[a-z_]{1,40}|\d{1,3}")
 _log = structlog.get_logger("web.problems")
 
 
@@ -138,11 +141,15 @@ def _fields(messages: Any, path: str = "") -> list[str]:
     if isinstance(messages, dict):
         found = []
         for name, inner in list(messages.items())[:10]:
-            found += _fields(
-                inner, f"{path}.{str(name)[:40]}" if path else "" if _is_location(name) else str(name)[:40]
-            )
+            shown = "" if not path and _is_location(name) else _shown(name)
+            found += _fields(inner, f"{path}.{shown}" if path else shown)
         return found
     return [f"{path or 'body'}: {messages[0] if isinstance(messages, list) and messages else 'invalid'}"]
+
+
+def _shown(name: object) -> str:
+    """Repeat the name of a member only if it looks like one of ours: a caller may have put anything there."""
+    return str(name) if _MEMBER.fullmatch(str(name)) else "?"
 
 
 def _is_location(name: object) -> bool:
@@ -150,8 +157,8 @@ def _is_location(name: object) -> bool:
 
 
 def _answer(status: int, body: dict[str, Any], *, chinese: bool) -> Response:
-    g.problem = body["code"]
-    body["request_id"] = g.get("request_id", "")
+    request.environ[PROBLEM] = body["code"]
+    body["request_id"] = request.environ.get(REQUEST_ID, "")
     response = Response(json.dumps(body, ensure_ascii=False), status, mimetype="application/problem+json")
     response.headers["Content-Language"] = "zh-CN" if chinese else "en"
     response.headers["Cache-Control"] = "no-store"
