@@ -1,6 +1,6 @@
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 
 
 class Whole(validate.Regexp):
@@ -25,16 +25,17 @@ def word_field(longest: int = 60, **kwargs: Any) -> fields.String:
 
 
 class ProblemSchema(Schema):
-    """RFC 9457 problem details, as every refusal looks."""
+    """RFC 9457 problem details, as every refusal looks; some refusals add members of their own."""
 
-    type = fields.String(metadata={"example": "/docs/problems#expired"})
-    title = fields.String(metadata={"example": "This code has expired."})
-    status = fields.Integer(metadata={"example": 410})
-    code = fields.String(metadata={"example": "expired"})
-    detail = fields.String()
-    next_step = fields.String(metadata={"example": "Ask the holder to refresh the code and scan the new one."})
-    request_id = fields.String(metadata={"example": "req_0h3k2m5q8r1t4v7w9x2z5b8d1f"})
+    class Meta:
+        unknown = INCLUDE
 
-
-class NothingSchema(Schema):
-    """An empty object."""
+    type = fields.String(required=True, metadata={"example": "/docs/problems#expired"})
+    title = fields.String(required=True, metadata={"example": "This code has expired."})
+    status = fields.Integer(required=True, metadata={"example": 410})
+    code = fields.String(required=True, metadata={"example": "expired"})
+    detail = fields.String(metadata={"description": "for the developer"})
+    next_step = fields.String(
+        required=True, metadata={"example": "Ask the holder to refresh the code and scan the new one."}
+    )
+    request_id = fields.String(required=True, metadata={"example": "req_0h3k2m5q8r1t4v7w9x2z5b8d1f"})

@@ -8,7 +8,7 @@ from flask_smorest import Api
 
 from auth.guard import CALLERS, Anyone, Rule, allow
 from auth.schemas import ProblemSchema
-from web.plain_routes import PLAIN_ROUTES
+from web.plain_routes import CONTENTS, PLAIN_ROUTES
 
 TITLE = "Electronic social security card"
 
@@ -75,6 +75,8 @@ def name_callers(app: Flask, api: DescribedApi) -> None:
     """Write into each operation who may call it, from the guard itself."""
     paths: dict[str, Any] = api.spec._paths  # noqa: SLF001 - apispec offers no other way to touch up operations
     paths.update(deepcopy(PLAIN_ROUTES))
+    for path, method in CONTENTS:
+        paths[path][method]["responses"]["200"]["content"] = deepcopy(CONTENTS[path, method])
     for rule in app.url_map.iter_rules():
         guard: Rule | None = getattr(app.view_functions[rule.endpoint], "rule", None)
         operations = paths.get(_path_of(rule.rule))
@@ -91,8 +93,10 @@ def _describe_operation(operation: dict[str, Any], guard: Rule) -> None:
     if guard.scope:
         operation["x-scope"] = guard.scope
     operation.setdefault("security", _SECURITY.get(guard.caller.__name__, []))
+    responses = operation["responses"]
     for status in _PROBLEMS if guard.caller is not Anyone else ():
-        operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/PROBLEM_{status}"})
+        if "$ref" in responses.get(str(status), {"$ref"}):  # flask-smorest refers to a form of errors that is not ours
+            responses[str(status)] = {"$ref": f"#/components/responses/PROBLEM_{status}"}
 
 
 def _path_of(rule: str) -> str:

@@ -1,4 +1,4 @@
-"""Descriptions of the routes that stand beside the API: the token endpoint and the health of a worker."""
+"""Descriptions that no schema gives: the token endpoint, the health of a worker, and answers in other forms."""
 
 from typing import Any
 
@@ -11,9 +11,18 @@ def _answer_of(description: str, properties: dict[str, Any], kind: str = "applic
 
 
 _TEXT = {"type": "string"}
-_OAUTH_ERROR = _answer_of(
-    "An error in OAuth's form (RFC 6749 section 5.2)", {"error": _TEXT, "error_description": _TEXT}
-)
+_OAUTH_ERROR = {
+    "description": "An error in OAuth's form (RFC 6749 section 5.2)",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["error"],
+                "properties": {"error": _TEXT, "error_description": _TEXT, "code": _TEXT},
+            }
+        }
+    },
+}
 _READINESS = {"status": _TEXT, "checks": {"type": "object", "additionalProperties": _TEXT}}
 PLAIN_ROUTES: dict[str, Any] = {
     "/oauth/token": {
@@ -62,3 +71,14 @@ PLAIN_ROUTES: dict[str, Any] = {
         }
     },
 }
+
+CONTENTS: dict[tuple[str, str], Any] = {
+    ("/v1/code-images", "post"): {
+        "image/png": {"schema": {"type": "string", "format": "binary"}},
+        "image/svg+xml": {"schema": _TEXT},
+    },
+    ("/v1/verification-keys", "get"): {
+        "application/json": {"schema": {"type": "object", "description": "the list and its SM2 signature"}}
+    },
+}
+"""What an operation answers with 200 where a route writes the body itself."""

@@ -43,7 +43,7 @@ _HTTP_TITLES = {
     408: ("request_timeout", "请求超时。", "The request took too long to arrive."),
     415: ("unsupported_media_type", "请使用 application/json。", "Send application/json."),
 }
-_MEMBER = re.compile(r"[a-z_]{1,40}|\d{1,3}")
+_MEMBER = re.compile(r"(?!.*\d{4})[a-z_][a-z0-9_]{0,39}|\d{1,3}")
 _log = structlog.get_logger("web.problems")
 
 

@@ -1,0 +1,67 @@
+"""A WSGI application around the service that proves requests as the caller whom their route names.
+
+Whatever sends a request writes ``PROVE`` where the proof belongs; it is made over the bytes as they are, right before
+the service sees them. A request without it, or with anything else, arrives as it was sent.
+"""
+
+import io
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import quote
+
+from auth.guard import DeviceKey, Phone, Rule
+from auth.signed_requests import Terminal
+from cli.phone import Phone as PhoneOfHolder
+from cli.till import Till
+from tests.auth.forging import sha256
+from tests.service import Service
+
+PROVE = "prove"
+HEADERS = {"Authorization": PROVE, "DPoP": PROVE}
+
+
+class Proven:
+    """Signs what passes through it; ``phone`` and ``till`` may be changed between requests."""
+
+    def __init__(self, service: Service, phone: PhoneOfHolder, till: Till) -> None:
+        self.service = service
+        self.phone = phone
+        self.till = till
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        for name, proof in self._proofs(environ, body).items():
+            if environ.get(name) == PROVE:
+                environ[name] = proof
+        return self.service.app(environ, start_response)
+
+    def _proofs(self, environ: dict[str, Any], body: bytes) -> dict[str, str]:
+        method, path = environ["REQUEST_METHOD"], _decoded(environ["PATH_INFO"])
+        caller = self._caller_of(environ)
+        if caller is Terminal:
+            return {"HTTP_AUTHORIZATION": self.till.sign(method, _target(environ), body)}
+        if caller is Phone:
+            proof = self.phone.proof(method, path, ath=sha256(self.phone.token.encode()))
+            return {"HTTP_AUTHORIZATION": f"DPoP {self.phone.token}", "HTTP_DPOP": proof}
+        if caller is DeviceKey:
+            return {"HTTP_DPOP": self.phone.proof(method, path, digest=sha256(body))}
+        return {"HTTP_DPOP": self.phone.proof(method, path)}
+
+    def _caller_of(self, environ: dict[str, Any]) -> type | None:
+        app = self.service.app
+        with app.request_context(environ) as context:
+            route = context.request.url_rule
+        rule: Rule | None = app.view_functions[route.endpoint].rule if route else None
+        return rule.caller if rule else None
+
+
+def _decoded(path: str) -> str:
+    """Read a path as Flask does: WSGI hands over its bytes as latin-1."""
+    return path.encode("latin-1").decode(errors="replace")
+
+
+def _target(environ: dict[str, Any]) -> str:
+    path = quote(_decoded(environ["PATH_INFO"]), safe="/:@!$&'()*+,;=-._~")
+    query = environ.get("QUERY_STRING", "")
+    return f"{path}?{query}" if query else path

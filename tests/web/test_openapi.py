@@ -1,0 +1,226 @@
+"""The description itself: valid, complete, and true of what a whole enrollment and its refusals answer."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
+from werkzeug.test import Client
+
+from auth.guard import CALLERS
+from tests.service import ISSUER, Service
+from tests.web.callers import HEADERS, Proven
+from tests.web.recording import Recording, faults_of, operations_of, resolve, validator_of
+from web.worker import Worker
+
+
+@pytest.fixture(scope="module")
+def description(shared_service) -> dict[str, Any]:
+    answer = shared_service.http.get("/openapi.json")
+    assert answer.headers["Content-Type"] == "application/json"
+    return answer.json()
+
+
+@pytest.fixture(scope="module")
+def operations(description) -> dict[str, dict[str, Any]]:
+    return operations_of(description)
+
+
+def every(node: Any, path: str = "#") -> Iterator[tuple[str, Any]]:
+    """Walk the whole description."""
+    yield path, node
+    for name, inner in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield from every(inner, f"{path}/{name}")
+
+
+# ── Valid and complete ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_it_is_a_valid_openapi_3_1_document(description):
+    assert description["openapi"] == "3.1.0"
+    assert [fault.message for fault in OPENAPI_31_VALIDATOR.iter_errors(description)] == []
+
+
+def test_every_reference_leads_somewhere(description):
+    for path, node in every(description):
+        if isinstance(node, dict) and "$ref" in node:
+            assert resolve(description, node) is not None, path
+
+
+def test_every_schema_is_a_schema(description):
+    for name, schema in description["components"]["schemas"].items():
+        assert validator_of(description, schema), name
+
+
+def test_every_operation_says_what_it_does_and_for_whom(operations):
+    for label, operation in operations.items():
+        assert operation["summary"].endswith("."), label
+        assert operation["tags"], label
+        assert operation["x-caller"] in CALLERS.values(), label
+        assert bool(operation["security"]) == (operation["x-caller"] != "anyone" or label == "POST /oauth/token"), label
+
+
+def test_every_way_to_prove_oneself_is_described(description, operations):
+    used = {name for operation in operations.values() for way in operation["security"] for name in way}
+    assert used == set(description["components"]["securitySchemes"])
+
+
+def test_operation_ids_are_unique(operations):
+    ids = [operation["operationId"] for operation in operations.values() if "operationId" in operation]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_guarded_operation_describes_its_refusals_as_problems(description, operations):
+    for label, operation in operations.items():
+        for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503) if operation["x-caller"] != "anyone" else ():
+            answer = resolve(description, operation["responses"][str(status)])
+            assert list(answer["content"]) == ["application/problem+json"], (label, status)
+
+
+def test_every_input_refuses_what_it_does_not_name(description, operations):
+    for label, operation in operations.items():
+        content = operation.get("requestBody", {}).get("content", {})
+        if "application/json" in content:
+            schema = resolve(description, content["application/json"]["schema"])
+            assert schema["additionalProperties"] is False, label
+            assert schema["required"], label
+
+
+def test_every_example_is_one(description):
+    for path, node in every(description):
+        if isinstance(node, dict) and "example" in node and ("type" in node or "schema" in node):
+            schema = node.get("schema") or {name: value for name, value in node.items() if name != "example"}
+            faults = [fault.message for fault in validator_of(description, schema).iter_errors(node["example"])]
+            assert faults == [], (path, node["example"])
+
+
+def test_ids_in_examples_are_ids(description):
+    for path, node in every(description):
+        if path.endswith("/example") and isinstance(node, str) and "_" in node[:4] and node[:3].isalpha():
+            assert len(node.partition("_")[2]) == 26, (path, node)
+
+
+def test_no_description_names_a_place_outside(description):
+    text = json.dumps(description)
+    assert "http://" not in text
+    assert "https://" not in text
+
+
+# ── True ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def record(service: Service) -> Recording:
+    """Put a recorder between the service and everything that calls it from now on."""
+    recording = Recording(service.app)
+    service.app = recording
+    service.http = httpx.Client(transport=httpx.WSGITransport(app=recording), base_url=ISSUER)
+    return recording
+
+
+def test_everything_that_the_story_answers_is_as_described(sqlite_service):
+    description = sqlite_service.http.get("/openapi.json").json()
+    recording = record(sqlite_service)
+    phone, till = (
+        sqlite_service.enroll(),
+        sqlite_service.add_till(purposes=("identity", "medical", "merchant", "gate", "test")),
+    )
+    card = f"/v1/cards/{phone.card}"
+    for use in ("identity", "medical", "merchant", "gate", "test"):
+        for kind in ("signed", "counter"):
+            code = phone.code(use, kind).json()["code"]
+            taken = till.redeem(code, use, key=f"key-{use}-{kind}")
+            till.redeem(code, use, key=f"key-{use}-{kind}")
+            till.redeem(code, use)
+            till.send("POST", "/v1/visits", {"visit_token": taken.json()["visit_token"]})
+    _ask_around(sqlite_service, phone, till, card)
+    phone.call("POST", f"{card}/loss-reports")
+    phone.code("medical")
+    sqlite_service.http.close()
+
+    assert [fault for answer in recording.answers for fault in faults_of(description, answer)] == []
+    seen = {f"{answer.method} {answer.route}" for answer in recording.answers if answer.status < 300}
+    beside = {"POST /v1/enrollments/{enrollment}/abandon", "GET /readyz", "GET /livez"}
+    assert set(operations_of(description)) - seen - beside == set()
+
+
+def _ask_around(service: Service, phone: Any, till: Any, card: str) -> None:
+    Worker(service.runtime).tell()
+    for path in (card, f"{card}/credential", f"{card}/uses", f"{card}/uses?limit=2", f"/v1/cards/crd_{'0' * 26}"):
+        phone.call("GET", path)
+    for look in ({"format": "png"}, {"format": "svg"}, {"scale": 99}, {"symbology": "code128"}):
+        phone.call("POST", "/v1/code-images", {"code": phone.code("test").json()["code"], **look})
+    for path in ("/v1/notices", "/v1/notices?limit=1", "/v1/notices?after=ntc_x", "/v1/notices?limit=0"):
+        phone.send("GET", path)
+    taken = {"code": phone.code("test").json()["code"], "accepted_at": "2026-03-02T08:00:00Z"}
+    for items in ([taken], [taken, taken], [taken | {"code": "0"}], []):
+        till.send("POST", "/v1/offline-acceptances", {"items": items})
+    service.http.get("/v1/verification-keys")
+    till.send("GET", f"/v1/terminal-sessions/ts_{'0' * 26}")
+    till.redeem("0", "medical")
+    till.send("POST", "/v1/redemptions", {"code": "0", "purpose": "medical"})
+
+
+# ── Nothing more is taken in than is described ───────────────────────────────────────────────────────────────────
+
+
+GOOD: dict[str, dict[str, Any]] = {
+    "POST /v1/terminal-sessions": {"operator": "op-1"},
+    "POST /v1/enrollments": {"session": "ts_" + "0" * 26, "terminal_nonce": "00" * 16},
+    "POST /v1/enrollments/{enrollment}/hello": {
+        "atr": "3b00",
+        "interface": "contact",
+        "algorithm": "SM4",
+        "issuer_data": "00",
+        "internal_authentication": "00" * 8,
+        "certificate": None,
+        "challenge": "00" * 8,
+        "pin_tries_left": 3,
+        "round_trip_ms": 1,
+    },
+    "POST /v1/enrollments/{enrollment}/complete": {
+        "holder_data": "00",
+        "signature": None,
+        "pin_verified": True,
+        "default_pin": False,
+    },
+    "POST /v1/enrollments/{enrollment}/abandon": {"reason": "operator"},
+    "POST /v1/enrollments/{enrollment}/confirm": {"chip_card": "chp_" + "0" * 26, "confirmed": True},
+    "POST /v1/cards/{card}/codes": {"class": "test"},
+    "POST /v1/code-images": {"code": "0" * 20},
+    "POST /v1/redemptions": {"code": "0", "purpose": "test"},
+    "POST /v1/visits": {"visit_token": "0" * 20},
+    "POST /v1/offline-acceptances": {"items": [{"code": "0", "accepted_at": "2026-03-02T08:00:00Z"}]},
+}
+"""A body that the schema of each write takes."""
+
+
+def test_no_write_takes_a_member_that_only_answers_have(edge, description, operations):
+    """Post every member of every answer to every write (threats.md D1 to D3): standing, level, owner are not theirs."""
+    schemas = description["components"]["schemas"].values()
+    answered = {name for schema in schemas for name in schema.get("properties", {})} | {
+        "__proto__",
+        "owner",
+        "standing",
+    }
+    taken: list[tuple[str, str]] = []
+    for label, operation in operations.items():
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if content is None:
+            continue
+        assert "Unknown field" not in refusal_of(edge, label, GOOD[label])
+        more = sorted(answered - set(resolve(description, content["schema"])["properties"]))
+        taken += [(label, name) for name in more if not is_refused(edge, label, name)]
+    assert taken == []
+
+
+def is_refused(edge: Proven, label: str, name: str) -> bool:
+    return refusal_of(edge, label, GOOD[label] | {name: "active"}) == f"{name}: Unknown field."
+
+
+def refusal_of(edge: Proven, label: str, body: dict[str, Any]) -> str:
+    method, path = label.split(" ")
+    path = path.replace("{card}", edge.phone.card).replace("{enrollment}", "enr_" + "0" * 26)
+    answer = Client(edge).open(path, method=method, json=body, headers=HEADERS)
+    return answer.get_json(force=True).get("detail", "") if answer.mimetype.endswith("json") else ""

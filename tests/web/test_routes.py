@@ -1,0 +1,113 @@
+"""Every route has a guard, names its caller, and lets nobody else in."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from werkzeug.routing import Rule as Route
+from werkzeug.test import Client, TestResponse
+
+from auth.guard import CALLERS, Anyone, DeviceKey, Phone, Rule
+from auth.signed_requests import Terminal
+from tests.auth.forging import sha256
+from tests.web.callers import HEADERS, Proven
+
+BESIDE_THE_API = ("/.well-known/", "/oauth/", "/docs/", "/livez", "/readyz", "/openapi.json")
+IDS = {"card": "crd_", "enrollment": "enr_", "session": "ts_", "name": "docs.js"}
+
+
+@pytest.fixture(scope="module")
+def description(shared_service) -> dict[str, Any]:
+    return shared_service.http.get("/openapi.json").json()
+
+
+def routes(app: Any) -> Iterator[tuple[Route, Rule | None]]:
+    for route in app.url_map.iter_rules():
+        yield route, getattr(app.view_functions[route.endpoint], "rule", None)
+
+
+def requests(app: Any) -> Iterator[tuple[str, str, Rule]]:
+    """Give method, path with made-up ids, and rule of every request that some route would take."""
+    for route, rule in routes(app):
+        assert rule is not None
+        path = str(route)
+        for name, value in IDS.items():
+            path = path.replace(f"<{name}>", value + "0" * 26 if value.endswith("_") else value)
+        for method in sorted((route.methods or set()) - {"OPTIONS", "HEAD"}):
+            yield method, path, rule
+
+
+def test_every_route_has_a_guard(shared_service):
+    assert [str(route) for route, rule in routes(shared_service.app) if not isinstance(rule, Rule)] == []
+
+
+def test_every_guard_names_a_caller_that_there_is(shared_service):
+    assert {rule.caller for _, rule in routes(shared_service.app) if rule} <= set(CALLERS)
+
+
+def test_every_route_is_part_of_the_api_or_stands_beside_it(shared_service, description):
+    paths = set(description["paths"])
+    unknown = [
+        str(route)
+        for route, _ in routes(shared_service.app)
+        if str(route).replace("<", "{").replace(">", "}") not in paths and not str(route).startswith(BESIDE_THE_API)
+    ]
+    assert unknown == []
+
+
+def test_the_description_names_caller_and_scope_of_every_operation(shared_service, description):
+    for route, rule in routes(shared_service.app):
+        operations = description["paths"].get(str(route).replace("<", "{").replace(">", "}"), {})
+        for operation in (operations[method] for method in operations if method != "parameters"):
+            assert rule is not None
+            assert operation["x-caller"] == CALLERS[rule.caller]
+            assert operation.get("x-scope") == rule.scope
+
+
+def test_whoever_proves_nothing_is_let_in_only_where_anyone_is(shared_service):
+    client = Client(shared_service.app)
+    for method, path, rule in requests(shared_service.app):
+        if rule.caller is not Anyone:
+            assert_refused(client.open(path, method=method), method, path)
+            assert_refused(client.open(path, method=method, json={}), method, path)
+
+
+@pytest.mark.parametrize("caller", [DeviceKey, Phone, Terminal], ids=lambda caller: caller.__name__)
+def test_each_kind_of_caller_is_let_in_only_where_it_is_named(edge, caller):
+    client = Client(edge.service.app)
+    for method, path, rule in requests(edge.service.app):
+        if rule.caller not in {Anyone, caller}:
+            headers = credentials(edge, caller, method, path, b"{}")
+            answer = client.open(path, method=method, data=b"{}", content_type="application/json", headers=headers)
+            assert_refused(answer, method, path)
+
+
+def credentials(edge: Proven, caller: type, method: str, path: str, body: bytes) -> dict[str, str]:
+    """Prove a request as this caller would, whether or not the route knows it."""
+    if caller is Terminal:
+        return {"Authorization": edge.till.sign(method, path, body)}
+    if caller is DeviceKey:
+        return {"DPoP": edge.phone.proof(method, path, digest=sha256(body))}
+    proof = edge.phone.proof(method, path, ath=sha256(edge.phone.token.encode()), jti=sha256(path.encode() + b"phone"))
+    return {"Authorization": f"DPoP {edge.phone.token}", "DPoP": proof}
+
+
+def assert_refused(answer: TestResponse, method: str, path: str) -> None:
+    assert answer.status_code == 401, (method, path, answer.text)
+    assert answer.headers.getlist("WWW-Authenticate"), (method, path)
+    if path.startswith("/v1/"):  # OAuth's own endpoints answer in OAuth's form
+        assert json.loads(answer.data)["code"] in {"signature_missing", "proof_wrong", "token_wrong"}, (method, path)
+
+
+def test_a_terminal_without_a_scope_is_let_in_nowhere_where_one_is_needed(edge):
+    service = edge.service
+    without = Proven(service, edge.phone, service.add_till(service.add_institution(scopes=())))
+    client = Client(without)
+    seen = 0
+    for method, path, rule in requests(service.app):
+        if rule.caller is Terminal:
+            seen += 1
+            answer = client.open(path, method=method, json={}, headers=HEADERS)
+            assert (answer.status_code, answer.get_json(force=True)["code"]) == (403, "terminal_not_allowed"), path
+    assert seen >= 8
