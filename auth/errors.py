@@ -66,6 +66,16 @@ class ProofWrong(Unauthenticated):
     next_zh = "请为本次请求重新生成持有证明，并检查手机时间。"
 
 
+class StepUpNeeded(Unauthenticated):
+    """RFC 9470: the token is good, but the holder has to prove more than when it was granted."""
+
+    code = "insufficient_user_authentication"
+    title_en = "This needs a login at a higher assurance level."
+    title_zh = "此操作需要更高等级的身份认证。"
+    next_en = "Begin an authorization with the acr_values named in the detail."
+    next_zh = "请按所示认证等级重新发起授权。"
+
+
 class DeviceEnded(Refusal):
     kind = Kind.FORBIDDEN
     code = "device_ended"

@@ -13,7 +13,12 @@ from urllib.parse import quote
 from flask import current_app, request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from auth.errors import ProofWrong, ScopeMissing, TerminalNotAllowed, TokenWrong
+from auth.blueprints import PLAIN_BODY
+from auth.errors import ProofWrong, ScopeMissing, StepUpNeeded, TerminalNotAllowed, TokenWrong
+from auth.oauth.access_tokens import ClientToken
+from auth.oauth.bound_proofs import is_nonce_good
+from auth.oauth.scopes import SCOPES, reaches
+from auth.oauth.server import OAuthServer
 from auth.plain_json import read_plain_json
 from auth.proofs import PROOF_SECONDS, DeviceProof, ProvenRequest, spent_key, verify_proof
 from auth.signed_requests import SignedRequests, Terminal, spend_nonce
@@ -46,6 +51,22 @@ class Phone:
 
 
 @dataclass(frozen=True, slots=True)
+class Partner:
+    """An OAuth client with a token for what a holder has allowed it; grant, client and phone stand at this moment.
+
+    ``subject`` is the holder's pseudonym, the only name of the holder that may go back to the client.
+    """
+
+    client: str
+    grant: str
+    card: str | None
+    device: str | None
+    subject: str
+    scopes: tuple[str, ...]
+    acr: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """What the guard needs; made once by ``web.runtime``."""
 
@@ -54,7 +75,13 @@ class Gate:
     tokens: TokenDesk
 
 
-CALLERS = {Anyone: "anyone", DeviceKey: "phone (device key)", Phone: "phone (token)", Terminal: "terminal"}
+CALLERS = {
+    Anyone: "anyone",
+    DeviceKey: "phone (device key)",
+    Phone: "phone (token)",
+    Terminal: "terminal",
+    Partner: "partner (access token)",
+}
 
 
 def gate() -> Gate:
@@ -63,25 +90,30 @@ def gate() -> Gate:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who may call a route, with which scope, and which of the limits of ``settings`` counts its calls."""
+    """Who may call a route, with which scope, and which of the limits of ``settings`` counts its calls.
+
+    ``resource`` is the path of the protected resource that a partner's token must be for.
+    """
 
     caller: type
     scope: str | None
     limit: str
+    resource: str = "/v1"
 
 
 def allow(
-    caller: type, *, scope: str | None = None, limit: str = "phone_requests_per_minute"
+    caller: type, *, scope: str | None = None, limit: str = "phone_requests_per_minute", resource: str = "/v1"
 ) -> Callable[[View], View]:
     """Let one kind of caller in.
 
     Args:
-        caller: ``Anyone``, ``DeviceKey``, ``Phone`` or ``Terminal``.
-        scope: for terminals the institution's scope, for phones the token's, that the route needs.
-        limit: for phones, the setting that limits the calls of a minute.
+        caller: ``Anyone``, ``DeviceKey``, ``Phone``, ``Terminal`` or ``Partner``.
+        scope: for terminals the institution's scope, for phones and partners the token's, that the route needs.
+        limit: for phones and partners, the setting that limits the calls of a minute.
+        resource: for partners, the protected resource that the route is a part of.
     """
     admit = _ADMIT[caller]
-    rule = Rule(caller, scope, limit)
+    rule = Rule(caller, scope, limit, resource)
 
     def decorate(view: View) -> View:
         def admitted(*args: Any, **kwargs: Any) -> Any:
@@ -136,14 +168,51 @@ def _admit_phone(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str
     return view(Phone(token.device, token.card, token.thumbprint, token.level), *args, **kwargs)
 
 
-def _spend_and_count(at: Gate, proof: DeviceProof, device: str, limit: str) -> None:
+def _spend_and_count(at: Gate, proof: DeviceProof | None, device: str, limit: str) -> None:
     per_minute: int = getattr(at.ground.settings, limit)
     counted = f"{limit}:{device}"
-    first, count = at.ground.ephemeral.add_once_and_count(spent_key(proof), PROOF_SECONDS * 2, counted, 60)
+    if proof is None:
+        first, count = True, at.ground.ephemeral.count(counted, 60)
+    else:
+        first, count = at.ground.ephemeral.add_once_and_count(spent_key(proof), PROOF_SECONDS * 2, counted, 60)
     if not first:
         raise ProofWrong("this proof was used before")
     if count > per_minute:
         raise Limited(f"{per_minute} requests a minute for each phone", retry_after=60)
+
+
+def _admit_partner(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    at, oauth = gate(), cast("OAuthServer", current_app.extensions["auth.oauth"])
+    scheme, given = _given_credentials("dpop", "bearer")
+    token = oauth.access_tokens.verify_token(given)
+    if at.ground.settings.issuer + rule.resource not in token.resources:
+        raise TokenWrong("the token is for another resource")
+    proof = _verify_possession(oauth, token, scheme, given)
+    with at.ground.database.transaction() as connection:
+        card, device = oauth.access_tokens.find_live(connection, token)
+    _require_scope(rule, token)
+    _spend_and_count(at, proof, token.grant, rule.limit)
+    partner = Partner(token.client, token.grant, card, device, token.subject, token.scopes, token.acr)
+    return view(partner, *args, **kwargs)
+
+
+def _verify_possession(oauth: OAuthServer, token: ClientToken, scheme: str, given: str) -> DeviceProof | None:
+    """Require the proof of a bound token; a bound one sent as bearer is as wrong as a bearer one sent as bound."""
+    if (scheme == "dpop") != (token.thumbprint is not None):
+        raise TokenWrong("the scheme is not the token's: DPoP for a bound token, Bearer for one that is not")
+    if token.thumbprint is None:
+        return None
+    proof = verify_proof(oauth.desk.ground, request.headers.get("DPoP"), _proven(access_token=given))
+    if proof.thumbprint != token.thumbprint or not is_nonce_good(oauth.desk, proof):
+        raise ProofWrong("the proof's key is not the token's, or its nonce not ours")
+    return proof
+
+
+def _require_scope(rule: Rule, token: ClientToken) -> None:
+    if rule.scope and rule.scope not in token.scopes:
+        raise ScopeMissing(f"scope {rule.scope}")
+    if rule.scope and not reaches(token.acr, SCOPES[rule.scope].least_level):
+        raise StepUpNeeded(f"acr_values {SCOPES[rule.scope].least_level}")
 
 
 _ADMIT: dict[type, Callable[..., Any]] = {
@@ -151,6 +220,7 @@ _ADMIT: dict[type, Callable[..., Any]] = {
     DeviceKey: _admit_device_key,
     Phone: _admit_phone,
     Terminal: _admit_terminal,
+    Partner: _admit_partner,
 }
 
 
@@ -162,7 +232,7 @@ def _require_plain_body() -> None:
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
     try:
-        read_plain_json(body)
+        request.environ[PLAIN_BODY] = read_plain_json(body)
     except ValueError as error:
         raise Malformed("the body is not plain JSON") from error
 
@@ -182,7 +252,11 @@ def _proven(*, body: bytes | None = None, access_token: str | None = None) -> Pr
 
 
 def _given_token() -> str:
+    return _given_credentials("dpop")[1]
+
+
+def _given_credentials(*schemes: str) -> tuple[str, str]:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "dpop" or not token:
+    if scheme.lower() not in schemes or not token:
         raise TokenWrong("send Authorization: DPoP <token>")
-    return token
+    return scheme.lower(), token

@@ -73,7 +73,7 @@ def register(operator: str, **fields: Any) -> None:
     """Enter a client and print its id (cli_...)."""
     with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
         now = runtime.ground.clock()
-        made = register_client(connection, Registration(**fields), default_audience=runtime.oauth.api, at=now)
+        made = register_client(connection, Registration(**fields), default_audience=runtime.oauth.desk.api, at=now)
         _record(runtime, connection, operator, "client.registered", made, {"profile": fields["profile"]})
     click.echo(made)
 
@@ -99,7 +99,8 @@ def add_key(client: str, jwk: dict[str, Any], days: int, operator: str) -> None:
 def add_secret(client: str, days: int, operator: str) -> None:
     """Draw a secret for a client and print it, this once."""
     with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
-        kid, secret = add_client_secret(connection, runtime.oauth.stored, client, at=runtime.ground.clock(), days=days)
+        now, stored = runtime.ground.clock(), runtime.oauth.desk.stored
+        kid, secret = add_client_secret(connection, stored, client, at=now, days=days)
         _record(runtime, connection, operator, "client.secret_added", client, {"kid": kid})
     click.echo(f"kid    {kid}\nsecret {secret}")
 

@@ -10,7 +10,7 @@ from core.errors import Malformed
 
 _LIMIT = 500
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(?:/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*)?(?:\?[\x21-\x7e]*)?")
-_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::(\d{1,5}))?(/[^#]*)?")
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::([0-9]{1,5}))?(/[^#]*)?")
 
 
 def require_registrable(profile: Profile, given: str) -> None:

@@ -1,20 +1,83 @@
-"""The endpoints of the authorization server. They read forms by hand and answer in OAuth's own form."""
+"""The endpoints of the authorization server beside the token endpoint (``auth.routes``).
 
+They read forms by hand and answer in OAuth's own form.
+"""
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, cast
 
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Blueprint, Response, current_app, jsonify, request
+from werkzeug.exceptions import HTTPException
 
-from auth.guard import Anyone, allow
-from auth.oauth.desk import OAuthDesk
+from auth.errors import StepUpNeeded
+from auth.guard import Anyone, Partner, allow
+from auth.oauth.authorize import start_authorization
+from auth.oauth.errors import InvalidRequestError, OAuth2Error, visible
+from auth.oauth.forms import read_form, read_parameters
+from auth.oauth.interactions import Interaction, browser_handle, get_interaction
 from auth.oauth.metadata import RESOURCE_METADATA, key_set, resource_metadata, server_metadata
+from auth.oauth.pushed_requests import push_request
+from auth.oauth.requests import GivenRequest
+from auth.oauth.scopes import OPENID, SCOPES
+from auth.oauth.server import Answer, OAuthServer, error_answer
+from core.clock import from_millis, to_text
+from core.errors import Kind, Refusal, Unavailable
+from sm.errors import KeyStoreError, ProviderUnavailable
 
 blueprint = Blueprint("oauth_server", __name__)
 
 _PUBLISHED_SECONDS = 300
+_COOKIE_SECONDS = 3600
+_BEARER_ERRORS = {Kind.UNAUTHENTICATED: (401, "invalid_token"), Kind.FORBIDDEN: (403, "insufficient_scope")}
+_STATUS = {Kind.MALFORMED: 400, Kind.GONE: 410, Kind.LIMITED: 429}
 
 
-def desk() -> OAuthDesk:
-    return cast("OAuthDesk", current_app.extensions["auth.oauth"])
+def server() -> OAuthServer:
+    return cast("OAuthServer", current_app.extensions["auth.oauth"])
+
+
+def given_request() -> GivenRequest:
+    """Read a POST to an OAuth endpoint; raises ``InvalidRequestError``."""
+    if request.query_string:
+        raise InvalidRequestError("Parameters belong into the form body")
+    return GivenRequest(
+        method=request.method,
+        address=server().desk.issuer + request.path,
+        form=read_form(request.content_type, request.get_data()),
+        authorization=request.headers.get("Authorization"),
+        proof=request.headers.get("DPoP"),
+        certificate=_given_certificate(),
+    )
+
+
+def in_oauth_form(view: Callable[..., Answer]) -> Callable[..., Response]:
+    """Answer what the view answers, or the error that it raises, in OAuth's form."""
+
+    @wraps(view)
+    def answered(*args: Any, **kwargs: Any) -> Response:
+        try:
+            return response_of(view(*args, **kwargs))
+        except OAuth2Error as error:
+            return response_of(error_answer(server().desk, error))
+
+    return answered
+
+
+def response_of(answer: Answer) -> Response:
+    """Write an answer; nothing of it may be kept by anybody on the way."""
+    response = jsonify(answer.body)
+    response.status_code = answer.status
+    response.headers["Cache-Control"] = "no-store"
+    for name, value in answer.headers:
+        if name not in {"Content-Type", "Cache-Control", "Pragma"}:
+            response.headers[name] = value
+    return response
+
+
+# ── What is published ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @blueprint.get("/.well-known/oauth-authorization-server")
@@ -22,24 +85,174 @@ def desk() -> OAuthDesk:
 @allow(Anyone)
 def get_metadata() -> Response:
     """Say what this authorization server can do (RFC 8414, OpenID Connect Discovery)."""
-    return _published(server_metadata(desk()))
+    return _published(server_metadata(server().desk))
 
 
 @blueprint.get(f"{RESOURCE_METADATA}/v1")
 @allow(Anyone)
 def get_resource_metadata() -> Response:
     """Say whose tokens /v1 takes (RFC 9728)."""
-    return _published(resource_metadata(desk()))
+    return _published(resource_metadata(server().desk))
 
 
 @blueprint.get("/oauth/jwks")
 @allow(Anyone)
 def get_keys() -> Response:
     """Give the keys that verify tokens (RFC 7517)."""
-    return _published(key_set(desk()))
+    return _published(key_set(server().desk))
+
+
+# ── Authorization ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@blueprint.post("/oauth/par")
+@allow(Anyone)
+@in_oauth_form
+def post_pushed_request() -> Answer:
+    """Take an authorization request from a client itself (RFC 9126)."""
+    return Answer(201, push_request(server().desk, given_request()))
+
+
+@blueprint.get("/oauth/authorize")
+@blueprint.post("/oauth/authorize")
+@allow(Anyone)
+def get_authorize() -> Response:
+    """Begin an authorization in the holder's browser and send it to the login page, or back with an error."""
+    desk = server().desk
+    try:
+        form = read_parameters(request.query_string) if request.method == "GET" else given_request().form
+        handover = start_authorization(desk, form, request.cookies.get(_cookie_name()))
+    except OAuth2Error as error:
+        return response_of(error_answer(desk, error))
+    response = Response(status=303, headers={"Location": handover.address, "Cache-Control": "no-store"})
+    if handover.cookie is not None:
+        _remember_browser(response, handover.cookie)
+    return response
+
+
+@blueprint.get("/oauth/interactions/<interaction>")
+@allow(Anyone)
+def get_interaction_state(interaction: str) -> Response:
+    """Tell the browser that began a login request who asks for what."""
+    with server().desk.ground.database.transaction() as connection:
+        found = get_interaction(server().desk, connection, interaction, browser=given_browser())
+    return response_of(Answer(200, _interaction_view(found)))
+
+
+def given_browser() -> str:
+    """Give the handle of the browser by its cookie; pages that act on a login request pass it on."""
+    return browser_handle(server().desk, request.cookies.get(_cookie_name(), ""))
+
+
+# ── Tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@blueprint.post("/oauth/introspect")
+@allow(Anyone)
+@in_oauth_form
+def post_introspect() -> Answer:
+    """Tell a client, or a protected resource, about a token (RFC 7662)."""
+    return server().answer_endpoint("introspection", given_request())
+
+
+@blueprint.post("/oauth/revoke")
+@allow(Anyone)
+@in_oauth_form
+def post_revoke() -> Answer:
+    """Take a token back (RFC 7009)."""
+    return server().answer_endpoint("revocation", given_request())
+
+
+@blueprint.route("/oauth/userinfo", methods=["GET", "POST"])
+@allow(Partner, scope=OPENID, resource="/oauth/userinfo")
+def get_userinfo(partner: Partner) -> Response:
+    """Say who the holder is to this client: a pseudonym and how surely (OpenID Connect Core section 5.3)."""
+    return response_of(Answer(200, {"sub": partner.subject, "acr": partner.acr}))
+
+
+# ── Errors ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@blueprint.errorhandler(HTTPException)
+def answer_unreadable(error: HTTPException) -> Response:
+    """Answer a form that is too large, or that cannot be read, in OAuth's form as well."""
+    response = response_of(Answer(error.code or 400, {"error": "invalid_request", "error_description": error.name}))
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response
+
+
+@blueprint.errorhandler(Refusal)
+def answer_refusal(refusal: Refusal) -> Response:
+    """Answer a refusal of the service in the form of OAuth, or of its bearer tokens (RFC 6750 section 3)."""
+    if refusal.kind is Kind.UNAVAILABLE:
+        return answer_unavailable(refusal)
+    status, error = _BEARER_ERRORS.get(refusal.kind, (_STATUS.get(refusal.kind, 400), "invalid_request"))
+    if isinstance(refusal, StepUpNeeded):
+        error = refusal.code
+    body = {"error": error, "error_description": visible(refusal), "code": refusal.code}
+    response = response_of(Answer(status, body))
+    if status in {401, 403}:
+        response.headers["WWW-Authenticate"] = f'DPoP error="{error}", algs="ES256", {_where_to_ask()}'
+    if status == 429:
+        response.headers["Retry-After"] = str(refusal.retry_after or 60)
+    return response
+
+
+@blueprint.errorhandler(KeyStoreError)
+@blueprint.errorhandler(ProviderUnavailable)
+def answer_unavailable(fault: Exception) -> Response:
+    """Say that a part of the service does not answer, and when to come back."""
+    refusal = fault if isinstance(fault, Refusal) else Unavailable()
+    body = {"error": "temporarily_unavailable", "error_description": visible(refusal)}
+    response = response_of(Answer(503, body))
+    response.headers["Retry-After"] = str(refusal.retry_after or 2)
+    return response
 
 
 def _published(document: dict[str, Any]) -> Response:
     response = jsonify(document)
     response.headers["Cache-Control"] = f"public, max-age={_PUBLISHED_SECONDS}"
     return response
+
+
+def _where_to_ask() -> str:
+    return f'resource_metadata="{server().desk.issuer}{RESOURCE_METADATA}/v1"'
+
+
+def _given_certificate() -> bytes | None:
+    """Take the client's certificate from the trusted proxy (RFC 9440); from anybody else the header is dropped."""
+    given = request.headers.get("Client-Cert", "")
+    trusted = server().desk.ground.settings.trusted_proxy
+    if trusted is None or request.remote_addr != trusted or not (given.startswith(":") and given.endswith(":")):
+        return None
+    try:
+        return b64decode(given[1:-1], validate=True)
+    except (Base64Error, ValueError):
+        return None
+
+
+def _interaction_view(found: Interaction) -> dict[str, Any]:
+    scopes = [{"name": name, "zh": SCOPES[name].zh, "en": SCOPES[name].en} for name in found.request.scopes]
+    return {
+        "id": found.id,
+        "client": {"id": found.client.id, "name_zh": found.client.name_zh, "name_en": found.client.name_en},
+        "scopes": scopes,
+        "needed_level": found.request.needed_level,
+        "expires_at": to_text(from_millis(found.expires_at)),
+    }
+
+
+def _cookie_name() -> str:
+    return "__Host-essc_browser" if _is_https() else "essc_browser"
+
+
+def _remember_browser(response: Response, secret: str) -> None:
+    response.set_cookie(
+        _cookie_name(), secret, max_age=_COOKIE_SECONDS, secure=_is_https(), httponly=True, samesite="Lax", path="/"
+    )
+
+
+def _is_https() -> bool:
+    return server().desk.issuer.startswith("https://")

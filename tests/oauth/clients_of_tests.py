@@ -3,7 +3,7 @@
 import hashlib
 import json
 import secrets
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64decode
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -189,7 +189,7 @@ def make_client(service: Service, profile: str, authentication: str, **more: Any
     key = Key(algorithm) if authentication == "private_key_jwt" else None
     secret = None
     with service.database.transaction() as connection:
-        now, oauth = service.clock(), service.runtime.oauth
+        now, oauth = service.clock(), service.runtime.oauth.desk
         made = register_client(connection, given, default_audience=oauth.api, at=now)
         if key is not None:
             add_client_key(connection, PROVIDER, made, key.jwk, at=now)
@@ -222,3 +222,11 @@ def make_relying_party(service: Service, authentication: str = "client_secret_ba
 def answer_of(location: str) -> dict[str, str]:
     """Read the parameters of an authorization response."""
     return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+
+
+def reheaded(signed: str, **changes: Any) -> str:
+    """Change the header of a JWS and leave the rest as it is; a member that is None is left out."""
+    header, _, rest = signed.partition(".")
+    stated = json.loads(urlsafe_b64decode(header + "=" * (-len(header) % 4))) | changes
+    kept = {name: value for name, value in stated.items() if value is not None}
+    return encode_base64url(json.dumps(kept).encode()) + "." + rest

@@ -1,6 +1,7 @@
 """What the server says of itself is true, and other programs can read it."""
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
@@ -30,6 +31,16 @@ def test_the_metadata_is_what_the_specification_asks_for(server, address, form):
     form(said).validate()
 
 
+def test_every_endpoint_that_is_named_is_there(server):
+    named = {
+        value
+        for name, value in server.http.get("/.well-known/openid-configuration").json().items()
+        if name.endswith(("_endpoint", "_uri"))
+    }
+    routes = {rule.rule for rule in server.app.url_map.iter_rules()}
+    assert {urlsplit(address).path for address in named} <= routes
+
+
 def test_the_resource_names_its_authorization_server(server):
     said = server.http.get("/.well-known/oauth-protected-resource/v1").json()
     assert said["resource"] == f"{ISSUER}/v1"
@@ -40,28 +51,28 @@ def kids(server):
     return [key["kid"] for key in server.http.get("/oauth/jwks").json()["keys"]]
 
 
-def test_the_next_key_is_published_before_it_signs_and_the_retired_one_while_its_tokens_live(server):
-    published = server.http.get("/oauth/jwks")
+def test_the_next_key_is_published_before_it_signs_and_the_retired_one_while_its_tokens_live(fresh):
+    published = fresh.http.get("/oauth/jwks")
     assert "d" not in published.text.split('"')
     assert len(KeySet.import_key_set(published.json()).keys) == 2
-    assert kids(server) == ["es256-1", "es256-2"]
-    store = server.runtime.store
+    assert kids(fresh) == ["es256-1", "es256-2"]
+    store = fresh.runtime.store
     with pytest.raises(KeyNotUsable):
-        rotate_token_keys(store, PROVIDER, ES256, server.clock() + timedelta(hours=1), LEAD)
-    server.clock.step(LEAD.total_seconds())
-    rotate_token_keys(store, PROVIDER, ES256, server.clock(), LEAD)
-    server.runtime.oauth.token_keys._look_at = 0.0
-    assert kids(server) == ["es256-1", "es256-2", "es256-3"]
-    server.clock.step(16 * 60)
-    assert kids(server) == ["es256-2", "es256-3"]
+        rotate_token_keys(store, PROVIDER, ES256, fresh.clock() + timedelta(hours=1), LEAD)
+    fresh.clock.step(LEAD.total_seconds())
+    rotate_token_keys(store, PROVIDER, ES256, fresh.clock(), LEAD)
+    fresh.runtime.oauth.desk.token_keys._look_at = 0.0
+    assert kids(fresh) == ["es256-1", "es256-2", "es256-3"]
+    fresh.clock.step(16 * 60)
+    assert kids(fresh) == ["es256-2", "es256-3"]
 
 
-def test_a_withdrawn_key_is_published_no_more_and_the_next_takes_its_place(server):
-    server.clock.step(LEAD.total_seconds())
-    withdraw_token_key(server.runtime.store, PROVIDER, ES256, "es256-1", server.clock(), LEAD)
-    server.runtime.oauth.token_keys._look_at = 0.0
-    assert kids(server) == ["es256-2", "es256-3"]
-    assert token_ring(server.runtime.store, ES256).current().kid == "es256-2"
+def test_a_withdrawn_key_is_published_no_more_and_the_next_takes_its_place(fresh):
+    fresh.clock.step(LEAD.total_seconds())
+    withdraw_token_key(fresh.runtime.store, PROVIDER, ES256, "es256-1", fresh.clock(), LEAD)
+    fresh.runtime.oauth.desk.token_keys._look_at = 0.0
+    assert kids(fresh) == ["es256-2", "es256-3"]
+    assert token_ring(fresh.runtime.store, ES256).current().kid == "es256-2"
 
 
 def test_a_deployment_of_sm_algorithms_alone_publishes_sm2_keys(sqlite_url, tmp_path):

@@ -1,0 +1,190 @@
+"""Access tokens of OAuth clients: RFC 9068 JWTs of some minutes, for named resources, bound to a key if one was shown.
+
+The card's id is in none of them: a client knows its holder by a pseudonym, the service finds the card by the grant.
+"""
+
+import hashlib
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from auth.errors import TokenWrong
+from auth.oauth.clients import Client
+from auth.oauth.desk import OAuthDesk
+from auth.oauth.grants import Grant, find_live_subject
+from auth.oauth.jws import SignatureRefused, read_unverified, verify_signature
+from auth.oauth.models import revoked_tokens
+from auth.oauth.pseudonyms import subject_of
+from auth.oauth.scopes import OPENID
+from core.clock import to_millis
+from core.database import insert_if_new
+from core.ids import is_id, new_id
+
+TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068 section 2.1
+_LIMIT = 4096
+_REMEMBERED = 50_000
+_LATEST = 253_402_300_800  # the year 10000, which no clock here can name
+
+
+@dataclass(frozen=True, slots=True)
+class ClientToken:
+    """What a verified access token says; ``thumbprint`` is None for a bearer token."""
+
+    id: str
+    grant: str
+    client: str
+    subject: str
+    resources: frozenset[str]
+    scopes: tuple[str, ...]
+    acr: str
+    thumbprint: str | None
+    issued_at: datetime
+    authenticated_at: datetime
+    expires_at: datetime
+
+
+def issue_access_token(
+    desk: OAuthDesk,
+    client: Client,
+    grant: Grant,
+    *,
+    scopes: tuple[str, ...],
+    resources: tuple[str, ...],
+    thumbprint: str | None,
+) -> str:
+    """Sign a token; it lives ``settings.token_seconds`` and never longer than its grant."""
+    at = desk.ground.clock()
+    now = int(at.timestamp())
+    audience = (*resources, *((desk.userinfo,) if OPENID in scopes else ()))
+    claims: dict[str, Any] = {
+        "iss": desk.issuer,
+        "aud": audience[0] if len(audience) == 1 else list(audience),
+        "sub": subject_of(desk, client, grant),
+        "client_id": client.id,
+        "grant": grant.id,
+        "scope": " ".join(scopes),
+        "acr": grant.acr,
+        "amr": list(grant.amr),
+        "auth_time": int(grant.authenticated_at.timestamp()),
+        "iat": now,
+        "exp": min(now + desk.ground.settings.token_seconds, int(grant.expires_at.timestamp())),
+        "jti": new_id("tok"),
+    }
+    if thumbprint is not None:
+        claims["cnf"] = {"jkt": thumbprint}
+    return desk.token_keys().key_for_signing(at).sign(json.dumps(claims).encode(), TOKEN_TYPE)
+
+
+def revoke_access_token(connection: Connection, token: ClientToken) -> None:
+    """Refuse one token from now on, in the running transaction."""
+    insert_if_new(connection, revoked_tokens, {"jti": token.id, "expires_at": to_millis(token.expires_at)})
+
+
+def forget_revoked_tokens(connection: Connection, at: datetime) -> None:
+    """Forget tokens that are over by themselves; the worker calls this."""
+    connection.execute(sa.delete(revoked_tokens).where(revoked_tokens.c.expires_at <= to_millis(at)))
+
+
+class AccessTokens:
+    """Reads access tokens.
+
+    A verified token is remembered by its SHA-256 until it expires: signature and claims of the same text need no second
+    look. Whether it was revoked, and whether its grant, client and phone still stand, the database is asked each time.
+    """
+
+    def __init__(self, desk: OAuthDesk) -> None:
+        self._desk = desk
+        self._remembered: OrderedDict[bytes, ClientToken] = OrderedDict()
+        self._lock = Lock()
+
+    def verify_token(self, given: str) -> ClientToken:
+        """Check signature, claims and time; raises ``TokenWrong``."""
+        if len(given) > _LIMIT:
+            raise TokenWrong("the token is too long")
+        name = hashlib.sha256(given.encode(errors="replace")).digest()
+        token = self._remembered.get(name)
+        if token is None:
+            token = self._read_token(given)
+            self._remember(name, token)
+        if self._desk.ground.clock() >= token.expires_at:
+            raise TokenWrong("the token has expired")
+        return token
+
+    def find_live(self, connection: Connection, token: ClientToken) -> tuple[str | None, str | None]:
+        """Give card and phone of a verified token that still counts; raises ``TokenWrong``."""
+        live = find_live_subject(connection, token.grant, token.id, self._desk.ground.clock())
+        if live is None:
+            raise TokenWrong("the token was revoked")
+        return live
+
+    def _remember(self, name: bytes, token: ClientToken) -> None:
+        with self._lock:
+            self._remembered[name] = token
+            if len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+
+    def _read_token(self, given: str) -> ClientToken:
+        try:
+            header, claims = read_unverified(given, _LIMIT)
+            at = self._desk.ground.clock()
+            key = self._desk.token_keys().find_for_verifying(header.get("alg"), header.get("kid"), at)
+            if key is None or header.get("typ") != TOKEN_TYPE:
+                raise TokenWrong("typ must be at+jwt, alg and kid those of a published key")
+            verify_signature(given, header["alg"], key)
+        except SignatureRefused as refused:
+            raise TokenWrong(str(refused)) from refused
+        if claims.get("iss") != self._desk.issuer:
+            raise TokenWrong("iss is not this service")
+        return _token_of(claims)
+
+
+def _token_of(claims: dict[str, Any]) -> ClientToken:
+    match claims:
+        case {
+            "jti": str(jti),
+            "grant": str(grant),
+            "client_id": str(client),
+            "sub": str(subject),
+            "scope": str(scope),
+            "acr": str(acr),
+            "auth_time": int(authenticated),
+            "iat": int(issued),
+            "exp": int(expires),
+        } if is_id(jti, "tok") and is_id(grant, "grt") and 0 < expires < _LATEST:
+            return ClientToken(
+                id=jti,
+                grant=grant,
+                client=client,
+                subject=subject,
+                resources=_audience(claims),
+                scopes=tuple(scope.split()),
+                acr=acr,
+                thumbprint=_thumbprint(claims),
+                issued_at=datetime.fromtimestamp(issued, UTC),
+                authenticated_at=datetime.fromtimestamp(authenticated, UTC),
+                expires_at=datetime.fromtimestamp(expires, UTC),
+            )
+    raise TokenWrong("a claim is missing or of the wrong kind")
+
+
+def _audience(claims: dict[str, Any]) -> frozenset[str]:
+    given = claims.get("aud")
+    audience = given if isinstance(given, list) else [given]
+    if not audience or not all(isinstance(resource, str) for resource in audience):
+        raise TokenWrong("aud must name resources")
+    return frozenset(audience)
+
+
+def _thumbprint(claims: dict[str, Any]) -> str | None:
+    match claims.get("cnf"):
+        case None:
+            return None
+        case {"jkt": str(thumbprint)}:
+            return thumbprint
+    raise TokenWrong("cnf is of the wrong kind")

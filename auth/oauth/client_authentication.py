@@ -1,0 +1,174 @@
+"""Which client is calling: one proof, of the kind it was registered with (RFC 6749 section 2.3, RFC 7523, RFC 8705).
+
+Unknown, suspended and unproven clients get one and the same answer.
+"""
+
+import hashlib
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote_plus
+
+from cryptography import x509
+
+from auth.oauth.client_register import SECRET_KIND
+from auth.oauth.clients import Client, millis_now
+from auth.oauth.desk import OAuthDesk
+from auth.oauth.errors import InvalidRequestError, refuse_client
+from auth.oauth.jws import CLIENT_ALGORITHMS, SignatureRefused, read_unverified, verify_signature
+from auth.oauth.requests import GivenRequest
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ASSERTION_SECONDS = 300
+"""An assertion ends at most this far ahead."""
+FUTURE_SECONDS = 10
+"""FAPI 2.0 Security Profile section 5.3.2.1: iat and nbf up to 10 seconds ahead are taken."""
+_ASSERTION_LIMIT = 4096
+_BEGINNINGS = (("iat", 0), ("nbf", 0))
+_UNPROVEN = "The client is unknown or did not prove who it is"
+
+
+def authenticate_client(desk: OAuthDesk, given: GivenRequest) -> tuple[Client, str]:
+    """Find out who calls and by which method; raises ``InvalidClientError`` (401) or ``InvalidRequestError``."""
+    method = _shown_method(given)
+    client = _METHODS[method](desk, given)
+    claimed = given.form.get("client_id")
+    if claimed is not None and claimed != client.id:
+        raise refuse_client("client_id is not the client that was proven")
+    return client, client.authentication
+
+
+def _shown_method(given: GivenRequest) -> str:
+    shown = [
+        method
+        for method, is_there in (
+            ("client_secret_basic", given.authorization is not None),
+            ("private_key_jwt", "client_assertion" in given.form or "client_assertion_type" in given.form),
+            ("client_secret_post", "client_secret" in given.form),
+        )
+        if is_there
+    ]
+    if len(shown) > 1:
+        raise InvalidRequestError("A client proves itself in one way at a time")
+    return shown[0] if shown else "none"
+
+
+def _by_name(desk: OAuthDesk, given: GivenRequest) -> Client:
+    """Take a public client at its word, and one with a certificate at its certificate."""
+    client = _find(desk, given.form.get("client_id"), ("none", "tls_client_auth"))
+    if client.authentication == "tls_client_auth" and _subject_of(given.certificate) != client.tls_subject:
+        raise refuse_client(_UNPROVEN)
+    return client
+
+
+def _by_basic(desk: OAuthDesk, given: GivenRequest) -> Client:
+    name, secret = _read_basic(given.authorization or "")
+    return _by_secret(desk, name, secret, "client_secret_basic")
+
+
+def _by_post(desk: OAuthDesk, given: GivenRequest) -> Client:
+    return _by_secret(desk, given.form.get("client_id"), given.form.require("client_secret"), "client_secret_post")
+
+
+def _by_secret(desk: OAuthDesk, name: str | None, secret: str, method: str) -> Client:
+    client = _find(desk, name, (method,))
+    if not client.holds_secret(desk.stored.handle(SECRET_KIND, secret), millis_now(desk.ground)):
+        raise refuse_client(_UNPROVEN)
+    return client
+
+
+def _by_assertion(desk: OAuthDesk, given: GivenRequest) -> Client:
+    if given.form.get("client_assertion_type") != ASSERTION_TYPE:
+        raise refuse_client(f"client_assertion_type must be {ASSERTION_TYPE}")
+    assertion = given.form.get("client_assertion") or ""
+    try:
+        header, claims = read_unverified(assertion, _ASSERTION_LIMIT)
+        subject = claims.get("sub")
+        client = _find(desk, subject if isinstance(subject, str) else None, ("private_key_jwt",))
+        _verify_assertion(desk, client, header, assertion)
+    except SignatureRefused as refused:
+        raise refuse_client(_UNPROVEN) from refused
+    _require_claims(desk, client, claims)
+    _spend(desk, client, claims)
+    return client
+
+
+def _verify_assertion(desk: OAuthDesk, client: Client, header: dict[str, Any], assertion: str) -> None:
+    algorithm, kid = header.get("alg"), header.get("kid")
+    if algorithm not in CLIENT_ALGORITHMS:
+        raise SignatureRefused("not an algorithm of clients")
+    live = [kept.key for kept in client.live_keys(millis_now(desk.ground)) if kept.key is not None]
+    usable = [key for key in live if algorithm in key.algorithms and kid in (None, key.kid)]
+    for key in usable[:-1]:
+        try:
+            return verify_signature(assertion, algorithm, key)
+        except SignatureRefused:
+            continue  # two live keys without a kid: the other one may be it
+    if not usable:
+        raise SignatureRefused("no live key of this kid and algorithm")
+    return verify_signature(assertion, algorithm, usable[-1])
+
+
+def _require_claims(desk: OAuthDesk, client: Client, claims: dict[str, Any]) -> None:
+    if claims.get("iss") != client.id:
+        raise refuse_client("iss and sub must be the client id")
+    if claims.get("aud") != desk.issuer:
+        raise refuse_client("aud must be the issuer, as a single string")
+    now = desk.ground.clock().timestamp()
+    expires, issued, begins = (_number(claims.get(name, absent)) for name, absent in (("exp", None), *_BEGINNINGS))
+    if not now < expires <= now + ASSERTION_SECONDS:
+        raise refuse_client(f"exp must lie within the next {ASSERTION_SECONDS} seconds")
+    if max(issued, begins) > now + FUTURE_SECONDS:
+        raise refuse_client("iat and nbf must not lie ahead")
+
+
+def _spend(desk: OAuthDesk, client: Client, claims: dict[str, Any]) -> None:
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not 1 <= len(jti) <= 256:
+        raise refuse_client("jti must be 1 to 256 characters")
+    name = hashlib.sha256(f"{client.id}.{jti}".encode()).hexdigest()
+    if not desk.ground.ephemeral.add_once(f"client-assertion:{name}", ASSERTION_SECONDS + 2 * FUTURE_SECONDS):
+        raise refuse_client("This assertion was used before")
+
+
+def _find(desk: OAuthDesk, name: str | None, methods: tuple[str, ...]) -> Client:
+    client = desk.clients.find(name)
+    if client is None or client.authentication not in methods:
+        raise refuse_client(_UNPROVEN)
+    return client
+
+
+def _read_basic(given: str) -> tuple[str, str]:
+    scheme, _, encoded = given.partition(" ")
+    try:
+        decoded = b64decode(encoded, validate=True).decode()
+    except (Base64Error, ValueError):
+        raise refuse_client("The Authorization header cannot be read") from None
+    name, colon, secret = decoded.partition(":")
+    if scheme.lower() != "basic" or not colon or "\x00" in decoded:
+        raise refuse_client("The Authorization header cannot be read")
+    return unquote_plus(name), unquote_plus(secret)
+
+
+def _subject_of(certificate: bytes | None) -> str | None:
+    if certificate is None:
+        return None
+    try:
+        return x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
+    except ValueError:
+        return None
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
+        raise refuse_client("exp, iat and nbf must be numbers of seconds")
+    return float(value)
+
+
+_METHODS: dict[str, Callable[[OAuthDesk, GivenRequest], Client]] = {
+    "none": _by_name,
+    "client_secret_basic": _by_basic,
+    "client_secret_post": _by_post,
+    "private_key_jwt": _by_assertion,
+}

@@ -1,0 +1,167 @@
+"""Grants: what a holder has allowed a client, and the family of every token that came of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from auth.models import devices
+from auth.oauth.clients import Client
+from auth.oauth.models import oauth_clients, oauth_grants
+from core.clock import from_millis, to_millis
+from core.database import Statement, changed_one
+from core.ground import Ground
+from core.ids import new_id
+
+_LIVE = Statement(
+    "SELECT g.card, g.device FROM oauth_grants g JOIN oauth_clients c ON c.id = g.client"
+    " LEFT JOIN devices d ON d.id = g.device"
+    " WHERE g.id = :family AND g.ended_at IS NULL AND g.expires_at > :now AND c.standing = 'active'"
+    " AND (g.device IS NULL OR d.standing = 'active')"
+    " AND NOT EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = :jti)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What was allowed; ``card`` is None for a grant to a terminal itself."""
+
+    id: str
+    client: str
+    card: str | None
+    device: str | None
+    scopes: tuple[str, ...]
+    resources: tuple[str, ...]
+    acr: str
+    amr: tuple[str, ...]
+    authenticated_at: datetime
+    granted_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A grant as the holder sees it: who, what, since when and for how long."""
+
+    grant: Grant
+    name_zh: str
+    name_en: str
+
+
+def start_grant(
+    connection: Connection,
+    *,
+    client: Client,
+    card: str | None,
+    device: str | None,
+    scopes: tuple[str, ...],
+    resources: tuple[str, ...],
+    acr: str,
+    amr: tuple[str, ...],
+    authenticated_at: datetime,
+    at: datetime,
+    expires_at: datetime,
+) -> Grant:
+    """Record what a holder allows a client, in the running transaction."""
+    grant = Grant(
+        id=new_id("grt"),
+        client=client.id,
+        card=card,
+        device=device,
+        scopes=scopes,
+        resources=resources,
+        acr=acr,
+        amr=amr,
+        authenticated_at=authenticated_at,
+        granted_at=at,
+        expires_at=expires_at,
+    )
+    connection.execute(oauth_grants.insert().values(_values(grant)))
+    return grant
+
+
+def find_live_grant(connection: Connection, grant: str, at: datetime) -> Grant | None:
+    """Find a grant that still counts: not ended, not over, its phone still bound."""
+    grants = oauth_grants.c
+    joined = oauth_grants.outerjoin(devices, devices.c.id == grants.device)
+    live = sa.and_(
+        grants.id == grant,
+        grants.ended_at.is_(None),
+        grants.expires_at > to_millis(at),
+        sa.or_(grants.device.is_(None), devices.c.standing == "active"),
+    )
+    row = connection.execute(sa.select(oauth_grants).select_from(joined).where(live)).first()
+    return _grant_of(row) if row else None
+
+
+def find_live_subject(
+    connection: Connection, grant: str, jti: str, at: datetime
+) -> tuple[str | None, str | None] | None:
+    """Give (card, device) of a grant whose token still counts; None for one that is ended, over or revoked."""
+    rows = _LIVE.run(connection, {"family": grant, "jti": jti, "now": to_millis(at)})
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
+def list_grants(connection: Connection, card: str, at: datetime) -> list[Holding]:
+    """List what the holder of a card has allowed and has not ended, the latest first."""
+    grants = oauth_grants.c
+    live = sa.and_(grants.card == card, grants.ended_at.is_(None), grants.expires_at > to_millis(at))
+    joined = oauth_grants.join(oauth_clients, oauth_clients.c.id == grants.client)
+    query = sa.select(oauth_grants, oauth_clients.c.name_zh, oauth_clients.c.name_en).select_from(joined).where(live)
+    rows = connection.execute(query.order_by(grants.granted_at.desc(), grants.id)).all()
+    return [Holding(_grant_of(row), row.name_zh, row.name_en) for row in rows]
+
+
+def end_grant(ground: Ground, connection: Connection, grant: str, *, because: str, actor: str) -> bool:
+    """End a grant with all its tokens, everywhere at once; False if it was ended already."""
+    now = ground.clock()
+    ended = oauth_grants.update().where(oauth_grants.c.id == grant, oauth_grants.c.ended_at.is_(None))
+    if not changed_one(connection, ended.values(ended_at=to_millis(now), ended_because=because)):
+        return False
+    detail = {"because": because}
+    ground.audit.record(connection, actor=actor, act="oauth.grant_ended", subject=grant, detail=detail, at=now)
+    return True
+
+
+def end_grants_of(ground: Ground, connection: Connection, card: str, client: str, *, because: str, actor: str) -> int:
+    """End everything that a holder has allowed one client; return how many grants that were."""
+    grants = oauth_grants.c
+    open_ones = sa.select(grants.id).where(grants.card == card, grants.client == client, grants.ended_at.is_(None))
+    ended = [
+        end_grant(ground, connection, row.id, because=because, actor=actor) for row in connection.execute(open_ones)
+    ]
+    return sum(ended)
+
+
+def _values(grant: Grant) -> dict[str, Any]:
+    return {
+        "id": grant.id,
+        "client": grant.client,
+        "card": grant.card,
+        "device": grant.device,
+        "scopes": list(grant.scopes),
+        "resources": list(grant.resources),
+        "acr": grant.acr,
+        "amr": list(grant.amr),
+        "authenticated_at": to_millis(grant.authenticated_at),
+        "granted_at": to_millis(grant.granted_at),
+        "expires_at": to_millis(grant.expires_at),
+    }
+
+
+def _grant_of(row: Any) -> Grant:
+    return Grant(
+        id=row.id,
+        client=row.client,
+        card=row.card,
+        device=row.device,
+        scopes=tuple(row.scopes),
+        resources=tuple(row.resources),
+        acr=row.acr,
+        amr=tuple(row.amr),
+        authenticated_at=from_millis(row.authenticated_at),
+        granted_at=from_millis(row.granted_at),
+        expires_at=from_millis(row.expires_at),
+    )
