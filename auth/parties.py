@@ -177,10 +177,19 @@ def name_of_party(connection: Connection, party: str) -> str:
 
 
 def list_terminals(connection: Connection) -> list[sa.Row[tuple[object, ...]]]:
-    """List terminals with their institutions for the operator."""
-    joined = parties.join(institutions)
-    columns = (parties.c.id, parties.c.name, parties.c.standing, institutions.c.name.label("institution"))
-    return list(connection.execute(sa.select(*columns).select_from(joined).order_by(parties.c.created_at)))
+    """List terminals with their institutions and keys for the operator, a row for each key."""
+    joined = parties.join(institutions).join(party_keys, party_keys.c.party == parties.c.id)
+    columns = (
+        parties.c.id,
+        parties.c.name,
+        parties.c.standing,
+        institutions.c.name.label("institution"),
+        party_keys.c.serial,
+        party_keys.c.not_after,
+        party_keys.c.withdrawn_at,
+    )
+    ordered = sa.select(*columns).select_from(joined).order_by(parties.c.created_at, party_keys.c.not_before)
+    return list(connection.execute(ordered))
 
 
 def _listed(value: Any) -> list[str]:

@@ -12,6 +12,7 @@ from auth.errors import NonceSpent, SignatureMissing, SignatureStale, SignatureW
 from auth.parties import Party, find_party
 from core.clock import to_millis
 from core.database import Statement
+from core.errors import Limited
 from core.ground import Ground
 from core.ids import is_id
 from sm.digest import sm3
@@ -69,6 +70,27 @@ class Terminal:
         return self.party.id
 
 
+class _Windows:
+    """Counts the proven requests of each terminal in this process, minute by minute.
+
+    A limit for callers who are known: it is kept in memory, so every worker process has its own.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._minute = 0
+        self._counts: dict[str, int] = {}
+
+    def count(self, party: str) -> None:
+        """Count one more; raises ``Limited`` beyond the limit."""
+        minute = int(time.monotonic() // 60)
+        if minute != self._minute:
+            self._minute, self._counts = minute, {}
+        self._counts[party] = self._counts.get(party, 0) + 1
+        if self._counts[party] > self._most:
+            raise Limited(f"{self._most} requests a minute for each terminal", retry_after=60)
+
+
 class SignedRequests:
     """Checks signed requests, cheap checks first: grammar, clock, party, SM2; the nonce is spent last.
 
@@ -81,6 +103,7 @@ class SignedRequests:
         self._ticks = ticks
         self._known: dict[tuple[str, str], tuple[float, Party]] = {}
         self._lock = Lock()
+        self._windows = _Windows(ground.settings.terminal_requests_per_minute)
         self._verifier = lru_cache(maxsize=10_000)(provider.verifier)
 
     def verify_request(self, given: str | None, method: str, target: str, body: bytes) -> Terminal:
@@ -92,6 +115,7 @@ class SignedRequests:
         party = self._get_party(header)
         base = _base(header, method, target, body)
         self._verify(party, base, header.signature)
+        self._windows.count(party.id)
         evidence = Evidence(
             party=party.id,
             nonce=header.nonce,

@@ -112,7 +112,7 @@ def _settings(stand: Stand) -> Settings:
         token_seconds=600,
         phone_requests_per_minute=6000,
         codes_per_minute=600,
-        redemptions_per_minute=60000,
+        terminal_requests_per_minute=60000,
     )
 
 

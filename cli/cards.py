@@ -13,10 +13,12 @@ from sqlalchemy.engine import Connection
 
 from cli import Failed
 from cli.opening import opened_runtime
+from core.clock import from_millis, to_text
 from core.ground import Ground
 from ecard.holders import is_social_security_number, number_index
 from ecard.standing import cancel_card, lift_loss, report_loss
 from physical.register import ChipCard, get_chip_card, register_chip_card
+from qr.offline_uploads import list_duplicates
 from web.runtime import Runtime
 
 COLUMNS = ("card_identification_code", "generation", "region", "issued_on", "expires_on", "social_security_number")
@@ -90,6 +92,17 @@ def cancel(code: str, operator: str, *, yes: bool) -> None:
             click.echo(f"{card.id} stands {card.standing} and would be cancelled for good: repeat with --yes")
             return
         _change(runtime, code, operator, "cancelled")
+
+
+@cards.command("taken-twice")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+def taken_twice(limit: int) -> None:
+    """Report codes that two offline terminals took, the newest first: when, card, terminal, and who was first."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        rows = list_duplicates(connection, limit)
+    for row in rows:
+        click.echo(f"{to_text(from_millis(row.accepted_at))} {row.card} {row.terminal} first {row.first_terminal}")
+    click.echo(f"{len(rows)} codes taken twice")
 
 
 def _change(runtime: Runtime, code: str, operator: str, to: str) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from cli import Failed
 from core.database import Database
 from core.errors import UnsafeSettings
-from core.settings import Settings
+from core.settings import Settings, require_known_environment
 from web.logs import configure_logs
 from web.runtime import Runtime, open_runtime
 
@@ -18,6 +18,7 @@ from web.runtime import Runtime, open_runtime
 def read_settings() -> Settings:
     """Read ``ECARD_…`` from the environment; raise Failed naming what is wrong, never its value."""
     try:
+        require_known_environment()
         return Settings()
     except UnsafeSettings as unsafe:
         raise Failed(f"will not start: {unsafe}") from unsafe

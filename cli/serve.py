@@ -8,9 +8,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from cli.opening import opened_database, opened_runtime, read_settings
+from cli.opening import opened_runtime, read_settings
 from core.settings import Settings
-from web.schema import migrate
 
 _BACKLOG = 1024
 _STOP_SECONDS = 30
@@ -19,17 +18,13 @@ _HEADER_BYTES = 64 * 1024
 
 
 @click.command()
-@click.option("--migrate", "migrating", is_flag=True, help="Bring the database up to date first.")
-def serve(*, migrating: bool) -> None:
-    """Run the web service until SIGTERM; requests under way are finished first.
+def serve() -> None:
+    """Run the web service until SIGTERM; requests under way are finished first. `ecard db upgrade` comes before it.
 
     Settings come from ECARD_... variables (docs/operations.md): ECARD_LISTEN_HOST, ECARD_LISTEN_PORT, ECARD_WORKERS,
     ECARD_THREADS, ECARD_DATABASE_URL, ECARD_REDIS_URL, ...
     """
     settings = read_settings()
-    if migrating:
-        with opened_database() as database:
-            migrate(database)
     with opened_runtime() as runtime:  # what is wrong is said here, once and in one line, not by every worker
         runtime.ground.database.ping()
     Granian(**_server(settings)).serve()

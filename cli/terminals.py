@@ -4,8 +4,6 @@ import re
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from auth.parties import (
     INSTITUTION_KINDS,
@@ -22,6 +20,7 @@ from auth.parties import (
 )
 from cli import Failed
 from cli.opening import opened_runtime
+from core.clock import from_millis
 
 _KEY = re.compile(r"(?:04)?[0-9a-fA-F]{128}")
 
@@ -172,13 +171,12 @@ def change_standing(terminal: str, standing: str, operator: str) -> None:
 
 @terminals.command("list")
 def list_all() -> None:
-    """List terminals with their institutions."""
+    """List terminals with their keys, a line for each key: ids whole, for the other commands to take."""
     with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
         rows = list_terminals(connection)
-    table = Table("terminal", "name", "institution", "standing")
     for row in rows:
-        table.add_row(row.id, row.name, row.institution, row.standing)
-    Console().print(table)
+        until = "withdrawn" if row.withdrawn_at else f"until {from_millis(row.not_after):%Y-%m-%d}"
+        click.echo(f"{row.id} {row.serial} {until} {row.standing} {row.institution} / {row.name}")
 
 
 def _actor(operator: str) -> str:

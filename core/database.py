@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -237,10 +238,17 @@ def _open_engine(url: str, pool_size: int, lock_milliseconds: int) -> Engine:
     if url.startswith("postgresql"):
         options = {"connect_timeout": 5, "options": _POSTGRES_OPTIONS.format(lock=lock_milliseconds)}
         return sa.create_engine(url, pool_recycle=1800, connect_args=options, **common)
+    _make_private(sa.make_url(url).database)
     engine = sa.create_engine(url, connect_args={"timeout": lock_milliseconds / 1000}, **common)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(file: str | None) -> None:
+    """Let nobody else read a new database file; SQLite gives its side files the same rights."""
+    if file and file != ":memory:" and Path(file).parent.is_dir():
+        Path(file).touch(mode=0o600)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:

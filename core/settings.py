@@ -1,4 +1,6 @@
+import os
 import re
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -44,7 +46,7 @@ class Settings(BaseSettings):
     code_life_seconds: Annotated[int, Field(ge=5, le=300, multiple_of=5)] = 60
     phone_requests_per_minute: Annotated[int, Field(ge=1, le=6000)] = 120
     codes_per_minute: Annotated[int, Field(ge=1, le=600)] = 20
-    redemptions_per_minute: Annotated[int, Field(ge=1, le=60000)] = 6000
+    terminal_requests_per_minute: Annotated[int, Field(ge=1, le=60000)] = 3000
     enrollment_seconds: Annotated[int, Field(ge=30, le=600)] = 120
     enrollments_per_terminal_day: Annotated[int, Field(ge=1)] = 500
     enrollments_per_card_day: Annotated[int, Field(ge=1)] = 5
@@ -84,6 +86,19 @@ class Settings(BaseSettings):
     @property
     def keystore(self) -> Path:
         return self.keystore_path or self.home / "keys"
+
+
+def unknown_names(environment: Mapping[str, str]) -> list[str]:
+    """List ``ECARD_…`` variables that mean nothing: a misspelt setting must not pass for a set one."""
+    known = {f"ECARD_{name.upper()}" for name in Settings.model_fields}
+    return sorted(name for name in environment if name.startswith("ECARD_") and name not in known)
+
+
+def require_known_environment() -> None:
+    """Refuse to start with a misspelt ``ECARD_…`` variable; raises ``UnsafeSettings``."""
+    unknown = unknown_names(os.environ)
+    if unknown:
+        raise UnsafeSettings(f"no such setting: {', '.join(unknown)}")
 
 
 def require_production_settings(settings: Settings) -> None:

@@ -66,17 +66,6 @@ class NotConfirmed(Refusal):
     next_zh = "如确为本人卡片，请在终端重新开始。"
 
 
-class AbandonedAtReader(Refusal):
-    """Never raised to a caller: the code under which an abandoned enrollment shows why it ended."""
-
-    kind = Kind.GONE
-    code = "abandoned_at_reader"
-    title_en = "The reader gave up this enrollment."
-    title_zh = "读卡终端已放弃本次绑定。"
-    next_en = "Follow what the reader says and begin again."
-    next_zh = "请按终端提示处理后重新开始。"
-
-
 class CardEnded(Refusal):
     kind = Kind.GONE
     code = "electronic_card_ended"

@@ -3,7 +3,7 @@ from marshmallow import Schema, fields, validate
 from auth.schemas import Whole, hex_field, word_field
 
 _STATES = ["pending", "hello", "verified", "issued", "refused", "expired"]
-_REASONS = ["wrong_pin", "pin_locked", "card_removed", "card_mute", "card_error", "operator"]
+_REASONS = ["wrong_pin", "last_try_kept", "pin_locked", "card_removed", "card_mute", "card_error", "operator"]
 
 
 def _id_field(prefix: str, **kwargs: object) -> fields.String:

@@ -16,6 +16,7 @@ from physical.hsm_wire import ANSWER_BIT, HostCommand, Link, LinkBroken, Message
 _REGION = re.compile(r"\d{6}", re.ASCII)
 _GENERATION = re.compile(r"\d\.\d", re.ASCII)
 _AUTHENTICATION_LENGTH = 8
+_ABSENT = "no card HSM is named: set ECARD_CARD_HSM"
 _MAX_IDLE_LINKS = 8
 
 
@@ -198,6 +199,24 @@ def _require_done(fields: tuple[bytes, ...]) -> tuple[bytes, ...]:
     if outcome == bytes((Outcome.REFUSED,)):
         raise HsmRefused(b" ".join(rest).decode("ascii", "replace"))
     raise LinkBroken("an answer with an unknown outcome")
+
+
+class AbsentCardHsm:
+    """No HSM was named: whoever needs none can work, enrollment is told that it must wait."""
+
+    def verify_internal_authentication(
+        self, _card: CardKeyReference, _challenge: bytes, _unverified_answer: bytes
+    ) -> None:
+        """Raise HsmUnavailable."""
+        raise HsmUnavailable(_ABSENT)
+
+    def external_authentication(self, _card: CardKeyReference, _card_random: bytes) -> ExternalAuthentication:
+        """Raise HsmUnavailable."""
+        raise HsmUnavailable(_ABSENT)
+
+    def health(self) -> HsmHealth:
+        """Raise HsmUnavailable."""
+        raise HsmUnavailable(_ABSENT)
 
 
 class RemoteCardHsm:

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import pytest
 
-from tests.service import Service, running_service
 from tests.servers import PostgresServer, RedisServer, ServerMissingError, run_postgres, run_redis
+from tests.service import Service, running_service
 
 Server = TypeVar("Server")
 

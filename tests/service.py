@@ -193,9 +193,8 @@ def running_service(
     database_url: str, home: Path, *, redis_url: str | None = None, hsm: Any = None, **settings: Any
 ) -> Iterator[Service]:
     """Wire a service on an empty database and give it one institution."""
-    chosen = Settings(
-        _env_file=None, home=home, database_url=database_url, redis_url=redis_url, issuer=ISSUER, region=REGION, **settings
-    )
+    place = {"home": home, "database_url": database_url, "redis_url": redis_url}
+    chosen = Settings(_env_file=None, issuer=ISSUER, region=REGION, **place, **settings)
     clock = SteppingClock(START)
     store = test_store()
     runtime = wire(chosen, store, PROVIDER, clock=clock, hsm=hsm)

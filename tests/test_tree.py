@@ -141,7 +141,7 @@ def test_only_routes_schemas_the_guard_and_web_know_the_web_framework():
 
 def may_know_the_web(path: Path) -> bool:
     is_edge = {"routes", "schemas"} & {path.stem, *path.parent.parts}
-    return bool(is_edge) or path.parts[0] == "web" or path == Path("auth/guard.py")
+    return bool(is_edge) or path.parts[0] == "web" or path in {Path("auth/guard.py"), Path("auth/blueprints.py")}
 
 
 def test_only_the_command_line_knows_the_entry_point_of_the_web_server():

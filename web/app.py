@@ -4,8 +4,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import flask_swagger_ui
-from flask import Blueprint, Flask, Response, redirect, request, send_from_directory
-from werkzeug.wrappers import Response as BaseResponse
+from flask import Blueprint, Flask, Response, request, send_from_directory
 
 import channels.routes
 import ecard.routes
@@ -19,6 +18,7 @@ from ecard.levels import card_level
 from web.edge import Edge
 from web.health import blueprint as health
 from web.openapi import describe, name_callers
+from web.problem_page import write_problem_page
 from web.problems import install_problems
 from web.runtime import Runtime
 
@@ -29,7 +29,7 @@ _DOCS_POLICY = (
 )
 
 _PAGES = Path(__file__).parent / "pages"
-_DOCS_FILES = {"docs.js": _PAGES, "swagger-ui.css": _SWAGGER, "swagger-ui-bundle.js": _SWAGGER}
+_DOCS_FILES = {"docs.js": _PAGES, "problems.css": _PAGES, "swagger-ui.css": _SWAGGER, "swagger-ui-bundle.js": _SWAGGER}
 
 docs = Blueprint("docs", __name__, url_prefix="/docs")
 
@@ -90,9 +90,9 @@ def get_docs_file(name: str) -> Response:
 
 @docs.get("/problems")
 @allow(Anyone)
-def get_problems() -> BaseResponse:
-    """Lead from a problem's type to its page."""
-    return redirect("/docs/")
+def get_problems() -> Response:
+    """Show what each problem means and what to do; a problem's ``type`` points into this page."""
+    return Response(write_problem_page(), mimetype="text/html", headers={"Content-Security-Policy": _DOCS_POLICY})
 
 
 def _refuse_nul() -> None:

@@ -3,9 +3,9 @@
 import ctypes
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
@@ -34,9 +34,9 @@ from ecard.credential import CredentialSigner
 from ecard.desk import EnrollmentDesk
 from ecard.levels import card_state
 from physical.card_proofs import CardProofs
-from physical.hsm import CardHsm, RemoteCardHsm
+from physical.hsm import AbsentCardHsm, CardHsm, RemoteCardHsm
 from physical.hsm_wire import read_link_key
-from physical.soft_hsm import SoftCardHsm
+from physical.soft_hsm import ROOT_KEY_NAMES, SoftCardHsm
 from qr.desk import CodeDesk, IssuerKeys
 from qr.signing_keys import USER_ID as CODE_USER_ID
 from qr.signing_keys import CodeKeys, MintingKey
@@ -45,7 +45,10 @@ from sm import city_keys
 from sm.certificates import RevocationList
 from sm.certificates.issuing import Subject
 from sm.certificates.reading import Certificate, read_certificate
+from sm.city_keys import CodeKey
 from sm.city_revocation import find_city_crl
+from sm.errors import KeyNotUsable
+from sm.keyring import KeyRing
 from sm.keystore import FileKeyStore, KeyStore
 from sm.keystore.protocol import require_environment
 from sm.providers import open_provider
@@ -178,9 +181,10 @@ def _open_oauth(ground: Ground, store: KeyStore, provider: Provider) -> OAuthSer
 
 
 def _open_hsm(settings: Settings, store: KeyStore) -> CardHsm:
-    """Reach the card HSM; in development the soft one inside this process stands in where none is named."""
+    """Reach the card HSM; where none is named, in development, the soft one if this key store has root keys."""
     if settings.card_hsm is None:
-        return SoftCardHsm(store, settings.environment.value)
+        has_roots = set(ROOT_KEY_NAMES.values()) <= set(store.names())
+        return SoftCardHsm(store, settings.environment.value) if has_roots else AbsentCardHsm()
     host, _, port = settings.card_hsm.rpartition(":")
     if settings.card_hsm_link_key is None or not port.isdigit():
         raise UnsafeSettings("ECARD_CARD_HSM needs host:port, and ECARD_CARD_HSM_LINK_KEY")
@@ -229,16 +233,23 @@ def _open_codes(ground: Ground, store: KeyStore, provider: Provider) -> CodeDesk
 
 
 def _load_issuer_keys(ground: Ground, store: KeyStore, provider: Provider) -> IssuerKeys:
+    """Open the code keys; while none may sign, what was signed before can still be taken."""
     loaded = city_keys.load_code_keys(store, provider, CODE_USER_ID)
     ring = city_keys.code_ring(store)
-    current = ring.get_for_signing(ground.clock())
-    signing = loaded[int(current.kid)]
-    assert signing.signer is not None
     return IssuerKeys(
-        minting=MintingKey(int(current.kid), signing.signer, signing.handle),
+        minting=_minting_key(ring, loaded, ground.clock()),
         verifying=CodeKeys(ring, provider),
         ciphers={kid: key.handle for kid, key in loaded.items()},
     )
+
+
+def _minting_key(ring: KeyRing, loaded: Mapping[int, CodeKey], now: datetime) -> MintingKey | None:
+    try:
+        kid = int(ring.get_for_signing(now).kid)
+    except KeyNotUsable:
+        return None
+    key = loaded[kid]
+    return MintingKey(kid, key.signer, key.handle) if key.signer else None
 
 
 def _key_list_certificate(ground: Ground, store: KeyStore, provider: Provider) -> Certificate:

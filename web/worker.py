@@ -8,6 +8,7 @@ import sqlalchemy as sa
 import structlog
 
 from auth.models import signed_requests
+from auth.oauth.housekeeping import forget_what_is_over
 from channels.notices import tell_events
 from core.clock import to_millis
 from core.errors import Refusal
@@ -60,6 +61,7 @@ class Worker:
         with ground.database.transaction() as connection:
             end_all_expired(connection, ground.clock())
             connection.execute(sa.delete(signed_requests).where(signed_requests.c.received_at < oldest))
+            forget_what_is_over(connection, ground.clock())
         return self._runtime.durable_ephemeral.forget_expired()
 
     def _try(self, work: Callable[[], int]) -> int:

@@ -11,14 +11,13 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from auth.errors import TokenWrong
 from auth.oauth.clients import Client
 from auth.oauth.desk import OAuthDesk
 from auth.oauth.grants import Grant, find_live_subject
-from auth.oauth.jws import SignatureRefused, read_unverified, verify_signature
+from auth.oauth.jws import SignatureRefused, VerifyingKey, read_unverified, verify_signature
 from auth.oauth.models import revoked_tokens
 from auth.oauth.pseudonyms import subject_of
 from auth.oauth.scopes import OPENID
@@ -49,6 +48,13 @@ class ClientToken:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    token: ClientToken
+    algorithm: str
+    kid: str
+
+
 def issue_access_token(
     desk: OAuthDesk,
     client: Client,
@@ -57,10 +63,11 @@ def issue_access_token(
     scopes: tuple[str, ...],
     resources: tuple[str, ...],
     thumbprint: str | None,
-) -> str:
-    """Sign a token; it lives ``settings.token_seconds`` and never longer than its grant."""
+) -> tuple[str, int]:
+    """Sign a token and tell for how many seconds it lives: ``settings.token_seconds``, never longer than its grant."""
     at = desk.ground.clock()
     now = int(at.timestamp())
+    seconds = min(desk.ground.settings.token_seconds, int(grant.expires_at.timestamp()) - now)
     audience = (*resources, *((desk.userinfo,) if OPENID in scopes else ()))
     claims: dict[str, Any] = {
         "iss": desk.issuer,
@@ -73,12 +80,12 @@ def issue_access_token(
         "amr": list(grant.amr),
         "auth_time": int(grant.authenticated_at.timestamp()),
         "iat": now,
-        "exp": min(now + desk.ground.settings.token_seconds, int(grant.expires_at.timestamp())),
+        "exp": now + seconds,
         "jti": new_id("tok"),
     }
     if thumbprint is not None:
         claims["cnf"] = {"jkt": thumbprint}
-    return desk.token_keys().key_for_signing(at).sign(json.dumps(claims).encode(), TOKEN_TYPE)
+    return desk.token_keys().key_for_signing(at).sign(json.dumps(claims).encode(), TOKEN_TYPE), seconds
 
 
 def revoke_access_token(connection: Connection, token: ClientToken) -> None:
@@ -86,21 +93,17 @@ def revoke_access_token(connection: Connection, token: ClientToken) -> None:
     insert_if_new(connection, revoked_tokens, {"jti": token.id, "expires_at": to_millis(token.expires_at)})
 
 
-def forget_revoked_tokens(connection: Connection, at: datetime) -> None:
-    """Forget tokens that are over by themselves; the worker calls this."""
-    connection.execute(sa.delete(revoked_tokens).where(revoked_tokens.c.expires_at <= to_millis(at)))
-
-
 class AccessTokens:
     """Reads access tokens.
 
-    A verified token is remembered by its SHA-256 until it expires: signature and claims of the same text need no second
-    look. Whether it was revoked, and whether its grant, client and phone still stand, the database is asked each time.
+    A verified token is remembered by its SHA-256 until it expires: signature and claims of the same text need no
+    second look. That its key is still believed the ring tells each time; whether it was revoked, and whether its
+    grant, client and phone still stand, the database does.
     """
 
     def __init__(self, desk: OAuthDesk) -> None:
         self._desk = desk
-        self._remembered: OrderedDict[bytes, ClientToken] = OrderedDict()
+        self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
         self._lock = Lock()
 
     def verify_token(self, given: str) -> ClientToken:
@@ -108,13 +111,15 @@ class AccessTokens:
         if len(given) > _LIMIT:
             raise TokenWrong("the token is too long")
         name = hashlib.sha256(given.encode(errors="replace")).digest()
-        token = self._remembered.get(name)
-        if token is None:
-            token = self._read_token(given)
-            self._remember(name, token)
-        if self._desk.ground.clock() >= token.expires_at:
+        known = self._remembered.get(name)
+        if known is None:
+            known = self._read_token(given)
+            self._remember(name, known)
+        elif self._find_key(known.algorithm, known.kid) is None:
+            raise TokenWrong("the token's key is believed no more")
+        if self._desk.ground.clock() >= known.token.expires_at:
             raise TokenWrong("the token has expired")
-        return token
+        return known.token
 
     def find_live(self, connection: Connection, token: ClientToken) -> tuple[str | None, str | None]:
         """Give card and phone of a verified token that still counts; raises ``TokenWrong``."""
@@ -123,17 +128,19 @@ class AccessTokens:
             raise TokenWrong("the token was revoked")
         return live
 
-    def _remember(self, name: bytes, token: ClientToken) -> None:
+    def _find_key(self, algorithm: object, kid: object) -> VerifyingKey | None:
+        return self._desk.token_keys().find_for_verifying(algorithm, kid, self._desk.ground.clock())
+
+    def _remember(self, name: bytes, known: _Remembered) -> None:
         with self._lock:
-            self._remembered[name] = token
+            self._remembered[name] = known
             if len(self._remembered) > _REMEMBERED:
                 self._remembered.popitem(last=False)
 
-    def _read_token(self, given: str) -> ClientToken:
+    def _read_token(self, given: str) -> _Remembered:
         try:
             header, claims = read_unverified(given, _LIMIT)
-            at = self._desk.ground.clock()
-            key = self._desk.token_keys().find_for_verifying(header.get("alg"), header.get("kid"), at)
+            key = self._find_key(header.get("alg"), header.get("kid"))
             if key is None or header.get("typ") != TOKEN_TYPE:
                 raise TokenWrong("typ must be at+jwt, alg and kid those of a published key")
             verify_signature(given, header["alg"], key)
@@ -141,7 +148,7 @@ class AccessTokens:
             raise TokenWrong(str(refused)) from refused
         if claims.get("iss") != self._desk.issuer:
             raise TokenWrong("iss is not this service")
-        return _token_of(claims)
+        return _Remembered(_token_of(claims), header["alg"], key.kid)
 
 
 def _token_of(claims: dict[str, Any]) -> ClientToken:

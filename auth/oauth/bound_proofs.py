@@ -26,13 +26,10 @@ def verify_given_proof(desk: OAuthDesk, given: GivenRequest, *, nonce_needed: bo
 
 def require_nonce(desk: OAuthDesk, proof: DeviceProof, *, needed: bool) -> None:
     """Refuse a proof without the nonce that is needed, and one with a nonce that is not ours or too old."""
-    if (proof.nonce is None and needed) or not is_nonce_good(desk, proof):
+    if proof.nonce is None and not needed:
+        return
+    if not desk.nonces.is_good(proof.nonce, desk.ground.clock()):
         raise UseDpopNonceError
-
-
-def is_nonce_good(desk: OAuthDesk, proof: DeviceProof) -> bool:
-    """Tell whether a proof carries no nonce at all, or one that was made here and lately."""
-    return proof.nonce is None or desk.nonces.is_good(proof.nonce, desk.ground.clock())
 
 
 def require_bound(proof: DeviceProof | None, thumbprint: str | None) -> None:

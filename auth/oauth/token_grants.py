@@ -106,10 +106,9 @@ class BoundGrant:
         """Issue the access token and write the answer around it."""
         proof = self.request.proof
         thumbprint = proof.thumbprint if proof else None
-        token = issue_access_token(
+        token, seconds = issue_access_token(
             self.desk, self.request.client, grant, scopes=scopes, resources=resources, thumbprint=thumbprint
         )
-        seconds = self.desk.ground.settings.token_seconds
         kind = "DPoP" if proof else "Bearer"
         return {"access_token": token, "token_type": kind, "expires_in": seconds, "scope": " ".join(scopes)}
 

@@ -74,7 +74,7 @@ class LastTryKept(ChipError):
 
 REASONS: tuple[tuple[type[ChipError], AbandonReason], ...] = (
     (WrongPin, AbandonReason.WRONG_PIN),
-    (LastTryKept, AbandonReason.WRONG_PIN),
+    (LastTryKept, AbandonReason.LAST_TRY_KEPT),
     (PinLocked, AbandonReason.PIN_LOCKED),
     (CardRemoved, AbandonReason.CARD_REMOVED),
     (CardMute, AbandonReason.CARD_MUTE),

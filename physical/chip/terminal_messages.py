@@ -34,6 +34,7 @@ class Proof(StrEnum):
 
 class AbandonReason(StrEnum):
     WRONG_PIN = "wrong_pin"
+    LAST_TRY_KEPT = "last_try_kept"
     PIN_LOCKED = "pin_locked"
     CARD_REMOVED = "card_removed"
     CARD_MUTE = "card_mute"

@@ -25,7 +25,8 @@ _PLACE = re.compile(r"(<!-- (\w+): made by python -m tests\.docs\.tables -->\n).
 
 
 ABANDONED = {
-    "wrong_pin": "the PIN was wrong, or only its last try was left",
+    "wrong_pin": "the PIN was wrong",
+    "last_try_kept": "one try of the PIN was left, and it was not used",
     "pin_locked": "the chip has locked its PIN",
     "card_removed": "the card was taken away in the middle",
     "card_mute": "the card did not answer in time",
@@ -53,7 +54,7 @@ SETTINGS = {
     "code_life_seconds": "how long a code lives",
     "phone_requests_per_minute": "limit for each phone",
     "codes_per_minute": "limit of codes for each phone",
-    "redemptions_per_minute": "limit for each terminal",
+    "terminal_requests_per_minute": "limit for each terminal, in each worker process",
     "enrollment_seconds": "life of a terminal session and of the enrollment begun with it",
     "enrollments_per_terminal_day": "limit in 24 hours",
     "enrollments_per_card_day": "limit in 24 hours",

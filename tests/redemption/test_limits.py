@@ -5,6 +5,7 @@ import pytest
 from core.errors import Limited
 from qr.errors import CodeMalformed, CodeUnknown
 from tests.redemption.counter import (
+    KINDS,
     Counter,
     flip_last_digit,
     require_accepted,
@@ -18,22 +19,22 @@ CODES_A_MINUTE = 20
 GUESSES_A_MINUTE = 20
 
 
-@pytest.mark.parametrize("kind", ["signed", "counter"])
-def test_a_phone_shows_twenty_codes_a_minute(service: Service, kind: str) -> None:
+def test_a_phone_shows_twenty_codes_a_minute(service: Service) -> None:
     phone = service.enroll()
-    for _ in range(CODES_A_MINUTE):
-        assert phone.code("medical", kind).status_code == 201
-    answer = phone.code("medical", kind)
-    require_verdict(answer, Limited)
-    assert answer.headers["Retry-After"] == "60"
+    for number in range(CODES_A_MINUTE):
+        assert phone.code("medical", KINDS[number % 2]).status_code == 201
+    for kind in KINDS:
+        answer = phone.code("medical", kind)
+        require_verdict(answer, Limited)
+        assert answer.headers["Retry-After"] == "60"
     service.clock.step(59)
-    require_verdict(phone.code("medical", kind), Limited)
+    require_verdict(phone.code("medical"), Limited)
     service.clock.step(1)
-    assert phone.code("medical", kind).status_code == 201
+    assert phone.code("medical").status_code == 201
 
 
-def test_the_limit_of_one_phone_is_not_another_s(service: Service) -> None:
-    phone, other = service.enroll(), service.enroll(card=service.make_card(2))
+def test_the_limit_of_one_phone_is_not_another_s(sqlite_service: Service) -> None:
+    phone, other = sqlite_service.enroll(), sqlite_service.enroll(card=sqlite_service.make_card(2))
     for _ in range(CODES_A_MINUTE + 1):
         answer = phone.code("medical")
     require_verdict(answer, Limited)

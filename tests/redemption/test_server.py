@@ -1,7 +1,6 @@
 """What the web server in front does with requests that are signed, large, cut into pieces, or under way at its end."""
 
 import json
-import os
 import secrets
 import signal
 import socket
@@ -13,7 +12,7 @@ import httpx
 import pytest
 
 from cli.till import Till
-from tests.redemption.processes import City, Town, at_once, redeem_stubbornly, run_town
+from tests.redemption.processes import City, Town, at_once, run_town
 from tests.servers import ENDS_WITHIN
 
 on_processes = pytest.mark.parametrize("town", ["sqlite"], indirect=True)
@@ -143,13 +142,3 @@ def test_requests_under_way_are_answered_before_the_service_ends(city: City, tmp
         books.require_whole()
         assert set(books.redeemed) == set(told)
         assert len(told) >= 50
-
-
-@on_processes
-def test_a_worker_that_was_killed_is_replaced(town: Town) -> None:
-    before = town.processes.workers()
-    for worker in before:
-        os.kill(worker, signal.SIGKILL)
-    answer = redeem_stubbornly(town.tills[0], town.mint(town.card_of(town.phones[0])), secrets.token_hex(8))
-    assert answer.status_code == 201
-    assert set(town.processes.workers()).isdisjoint(before)
