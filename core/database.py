@@ -188,13 +188,19 @@ class Database:
         if not self.is_postgresql or getattr(self._thread, "connection", None) is not None:
             with self.transaction() as connection:
                 return statement.run(connection, values)
-        look = self._looks.pop() if self._looks else _Look(self._engine)
+        look = self._take_look()
         try:
             return look.run(statement.psycopg, values)
         except _DRIVER_FAULTS as fault:
             raise DatabaseUnavailable(type(fault).__name__, retry_after=2) from fault
         finally:
             self._looks.append(look)  # as many as ever looked at the same time
+
+    def _take_look(self) -> _Look:
+        try:
+            return self._looks.pop()  # asked first, another thread could take the last one in between
+        except IndexError:
+            return _Look(self._engine)
 
     def require_durable(self) -> None:
         """Refuse a PostgreSQL that may forget what it has acknowledged (trust.md, figure 36)."""

@@ -1,16 +1,18 @@
 import contextlib
 import select
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from psycopg import sql
 
-from core.database import Database, DatabaseUnavailable, Statement, changed_one, insert_if_new
+from core.database import Database, DatabaseUnavailable, Statement, Together, changed_one, insert_if_new
 from core.ephemeral import ephemeral
 from core.errors import Refusal, UnsafeSettings
 from tests.servers import PostgresServer, free_port
@@ -121,6 +123,100 @@ def test_each_thread_has_a_transaction_of_its_own(postgres_database):
         done.set()
         running.result()
     assert kept(postgres_database) == ["mine", "other"]
+
+
+# ── Single looks, and inserts that go together ───────────────────────────────────────────────────────────────────
+
+COUNT = Statement("SELECT count(*) FROM ephemeral WHERE key = :key")
+WIN = Statement(
+    "INSERT INTO ephemeral (key, value, count, expires_at) VALUES (:key, :value, 1, 0)"
+    " ON CONFLICT DO NOTHING RETURNING key"
+)
+TELL = Statement("INSERT INTO outbox (id, kind, content, happened_at) VALUES (:id, :kind, CAST('{}' AS JSON), 0)")
+
+
+def told(database: Database) -> int:
+    with database.engine.connect() as connection:
+        return connection.execute(sa.text("SELECT count(*) FROM outbox")).scalar_one()
+
+
+def test_a_look_sees_what_is_committed_and_inside_a_transaction_what_it_wrote(database):
+    assert database.look(COUNT, {"key": "a"}) == [(0,)]
+    with database.transaction() as connection:
+        put(connection, "a")
+        assert database.look(COUNT, {"key": "a"}) == [(1,)]
+    assert database.look(COUNT, {"key": "a"}) == [(1,)]
+
+
+def test_a_look_never_writes(postgres_database):
+    with pytest.raises((DatabaseUnavailable, sa.exc.DBAPIError)):
+        postgres_database.look(WIN, {"key": "a", "value": b""})
+    assert kept(postgres_database) == []
+
+
+def test_a_look_notices_nothing_of_connections_that_were_cut(postgres_database, cut_connections):
+    for _ in range(3):
+        assert postgres_database.look(COUNT, {"key": "a"}) == [(0,)]
+        cut_connections()
+
+
+def test_a_look_at_a_database_that_is_away_is_refused_as_unavailable():
+    away = Database(f"postgresql+psycopg://ecard:secret@127.0.0.1:{free_port()}/ecard")
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable):
+            away.look(COUNT, {"key": "a"})
+    away.close()
+
+
+def test_many_may_look_at_once(database_url, database):
+    pooled, begin = Database(database_url, pool_size=8), threading.Barrier(8)
+
+    def look(_number: int) -> int:
+        begin.wait()
+        return sum(pooled.look(COUNT, {"key": "a"})[0][0] == 0 for _ in range(100))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(look, range(8))) == [100] * 8
+    pooled.close()
+
+
+def test_what_goes_together_is_written_whole_or_not_at_all(database):
+    together = Together(WIN, TELL)
+    with database.transaction() as connection:
+        assert together.run(connection, {"key": "a", "value": b"", "id": "evt_1", "kind": "x"}) == [("a",)]
+        assert together.run(connection, {"key": "a", "value": b"", "id": "evt_2", "kind": "x"}) == []
+    assert (kept(database), told(database)) == (["a"], 1)
+
+
+def test_a_fault_in_what_goes_together_takes_the_first_insert_with_it(database):
+    together = Together(WIN, TELL)
+    with database.transaction() as connection:
+        together.run(connection, {"key": "a", "value": b"", "id": "evt_1", "kind": "x"})
+    with pytest.raises((sa.exc.DBAPIError, psycopg.Error, sqlite3.Error)), database.transaction() as connection:
+        together.run(connection, {"key": "b", "value": b"", "id": "evt_1", "kind": "x"})
+    assert (kept(database), told(database)) == (["a"], 1)
+
+
+def test_of_many_who_write_together_at_once_one_writes_all_of_it(database_url, database):
+    pooled, begin, together = Database(database_url, pool_size=8), threading.Barrier(8), Together(WIN, TELL)
+
+    def write(number: int) -> bool:
+        begin.wait()
+        with pooled.transaction() as connection:
+            return bool(together.run(connection, {"key": "a", "value": b"", "id": f"evt_{number}", "kind": "x"}))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(write, range(8))).count(True) == 1
+    pooled.close()
+    assert (kept(database), told(database)) == (["a"], 1)
+
+
+def test_only_its_owner_may_read_a_database_file(sqlite_url):
+    database = Database(sqlite_url)
+    database.ping()
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    assert [oct(part.stat().st_mode & 0o777) for part in file.parent.glob(f"{file.name}*")] == ["0o600"] * 3
+    database.close()
 
 
 # ── Races ────────────────────────────────────────────────────────────────────────────────────────────────────────
