@@ -96,9 +96,9 @@ def revoke_access_token(connection: Connection, token: ClientToken) -> None:
 class AccessTokens:
     """Reads access tokens.
 
-    A verified token is remembered by its SHA-256 until it expires: signature and claims of the same text need no
-    second look. That its key is still believed the ring tells each time; whether it was revoked, and whether its
-    grant, client and phone still stand, the database does.
+    A verified token is remembered by its SHA-256 until it expires: signature and claims of the same text need no second
+    look. That its key is still believed the ring tells each time; that it was not revoked, and that its grant, client
+    and phone still stand, the database does.
     """
 
     def __init__(self, desk: OAuthDesk) -> None:
