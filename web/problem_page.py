@@ -1,10 +1,8 @@
 """Every problem's own place on one page: what ``type`` of a problem document leads to."""
 
-from collections.abc import Iterator
 from html import escape
 
-from core.errors import Refusal
-from web.problems import STATUS
+from web.problems import list_problems
 
 _PAGE = """<!doctype html>
 <html lang="zh-CN">
@@ -30,17 +28,10 @@ _ROW = """<section id="{code}">
 
 
 def write_problem_page() -> str:
-    """Write the page from the refusals that the running service can give."""
-    refusals = {refusal.code: refusal for refusal in _below(Refusal)}
-    return _PAGE.format(rows="".join(_row(refusals[code]) for code in sorted(refusals)))
+    """Write the page from all that the running service can answer instead of what was asked for."""
+    return _PAGE.format(rows="".join(_row(code, *said) for code, said in list_problems().items()))
 
 
-def _below(refusal: type[Refusal]) -> Iterator[type[Refusal]]:
-    for deeper in refusal.__subclasses__():
-        yield deeper
-        yield from _below(deeper)
-
-
-def _row(refusal: type[Refusal]) -> str:
-    texts = {name: escape(getattr(refusal, name)) for name in ("code", "title_zh", "title_en", "next_zh", "next_en")}
-    return _ROW.format(status=STATUS[refusal.kind], **texts)
+def _row(code: str, status: int, title_zh: str, title_en: str, next_zh: str, next_en: str) -> str:
+    texts = {"title_zh": title_zh, "title_en": title_en, "next_zh": next_zh, "next_en": next_en}
+    return _ROW.format(code=escape(code), status=status, **{name: escape(text) for name, text in texts.items()})

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
@@ -43,6 +44,9 @@ _HTTP_TITLES = {
     408: ("request_timeout", "请求超时。", "The request took too long to arrive."),
     415: ("unsupported_media_type", "请使用 application/json。", "Send application/json."),
 }
+_HTTP_NEXT = ("请对照接口文档检查请求。", "Compare the request with the API documentation.")
+_FAULT = ("fault", "服务内部错误。", "Something went wrong on our side.")
+_FAULT_NEXT = ("请稍后重试，并提供请求编号。", "Try again later; tell us the request id.")
 _MEMBER = re.compile(r"(?!.*\d{4})[a-z_][a-z0-9_]{0,39}|\d{1,3}")
 _log = structlog.get_logger("web.problems")
 
@@ -59,6 +63,26 @@ def install_problems(app: Flask) -> None:
     app.register_error_handler(ProviderUnavailable, answer_keys_away)
     app.register_error_handler(HTTPException, answer_http_error)
     app.register_error_handler(Exception, answer_fault)
+
+
+def list_problems() -> dict[str, tuple[int, str, str, str, str]]:
+    """List by code everything that may be said: status, title and next step, each in Chinese and in English."""
+    listed = {
+        code: (status, title_zh, title_en, *next_step)
+        for status, (code, title_zh, title_en), next_step in (
+            *((status, titles, _HTTP_NEXT) for status, titles in _HTTP_TITLES.items()),
+            (500, _FAULT, _FAULT_NEXT),
+        )
+    }
+    for found in _below(Refusal):
+        listed[found.code] = (STATUS[found.kind], found.title_zh, found.title_en, found.next_zh, found.next_en)
+    return dict(sorted(listed.items()))
+
+
+def _below(refusal: type[Refusal]) -> Iterator[type[Refusal]]:
+    for deeper in refusal.__subclasses__():
+        yield deeper
+        yield from _below(deeper)
 
 
 def answer_refusal(refusal: Refusal) -> Response:
@@ -106,7 +130,7 @@ def answer_http_error(error: HTTPException) -> Response:
         "title": title_zh if chinese else title_en,
         "status": status,
         "code": code,
-        "next_step": "请对照接口文档检查请求。" if chinese else "Compare the request with the API documentation.",
+        "next_step": _HTTP_NEXT[0 if chinese else 1],
     }
     response = _answer(status, body, chinese=chinese)
     for name, value in error.get_headers():
@@ -120,11 +144,11 @@ def answer_fault(fault: Exception) -> Response:
     _log.error("fault", kind=type(fault).__name__, exc_info=fault)
     chinese = speaks_chinese()
     body = {
-        "type": "/docs/problems#fault",
-        "title": "服务内部错误。" if chinese else "Something went wrong on our side.",
+        "type": f"/docs/problems#{_FAULT[0]}",
+        "title": _FAULT[1 if chinese else 2],
         "status": 500,
-        "code": "fault",
-        "next_step": "请稍后重试，并提供请求编号。" if chinese else "Try again later; tell us the request id.",
+        "code": _FAULT[0],
+        "next_step": _FAULT_NEXT[0 if chinese else 1],
     }
     return _answer(500, body, chinese=chinese)
 

@@ -12,8 +12,10 @@ from core.audit import GENESIS, AuditTrail, Report, _link, audit_entries
 from core.database import Database
 from web.schema import migrate
 
+pytestmark = pytest.mark.xdist_group("test_audit_tampering")  # what is costly to set up is set up once
+
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-ENTRIES = 40
+ENTRIES = 24
 TAMPERINGS = 300
 COLUMNS = audit_entries.c
 Tamper = Callable[[sa.Connection, random.Random], None]

@@ -27,6 +27,8 @@ from tests.web.recording import Recording
 from web.logs import configure_logs
 from web.worker import Worker
 
+pytestmark = pytest.mark.xdist_group("test_canaries")  # what is costly to set up is set up once
+
 PERSONS = 50
 
 

@@ -19,6 +19,8 @@ from tests.web.callers import HEADERS, Proven
 from web.app import create_app
 from web.runtime import wire
 
+pytestmark = pytest.mark.xdist_group("test_contract")  # what is costly to set up is set up once
+
 EXAMPLES = 25  # for each operation and kind of data, beside examples and boundaries
 REFUSED_BY_RULE = ["400", "401", "403", "404", "409", "410", "422", "429"]
 """Data may be well-formed and still name nothing, or what is over."""

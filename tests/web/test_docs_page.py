@@ -4,6 +4,9 @@ import re
 
 import pytest
 
+from tests.web.test_refusals import refusals
+from web.problems import _HTTP_TITLES
+
 FILES = ["docs.js", "swagger-ui.css", "swagger-ui-bundle.js"]
 LOADING = re.compile(
     r"""(?:src|href|action|data|poster)\s*=\s*["']?([^"'\s>]+)"""
@@ -63,6 +66,28 @@ def test_a_file_comes_with_its_kind(shared_service, name):
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_problem_s_type_leads_to_the_documentation(shared_service):
-    answer = shared_service.http.get("/docs/problems")
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/docs/")
+def test_a_problem_s_type_leads_to_its_place_on_a_page(shared_service):
+    page = shared_service.http.get("/docs/problems")
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    said = [
+        shared_service.http.get("/v1/notices"),
+        shared_service.http.get("/nowhere"),
+        shared_service.http.put("/livez"),
+    ]
+    for problem in (answer.json() for answer in said):
+        path, _, anchor = problem["type"].partition("#")
+        assert path == "/docs/problems"
+        assert f'id="{anchor}"' in page.text
+        assert problem["title"] in page.text
+    for code in {refusal.code for refusal in refusals()} | {code for code, _, _ in _HTTP_TITLES.values()} | {"fault"}:
+        assert page.text.count(f'id="{code}"') == 1, code
+
+
+def test_the_page_of_problems_loads_its_style_and_nothing_else(shared_service):
+    page = shared_service.http.get("/docs/problems")
+    assert loaded_by(page.text) == {"/docs/files/problems.css"}
+    assert "<script" not in page.text
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    css = shared_service.http.get("/docs/files/problems.css")
+    assert css.headers["Content-Type"] == "text/css; charset=utf-8"
+    assert loaded_by(css.text) == set()

@@ -14,6 +14,8 @@ from tests.service import running_service
 from tests.web.callers import HEADERS, Proven
 from tests.web.test_openapi import GOOD
 
+pytestmark = pytest.mark.xdist_group("test_hostile_bodies")  # what is costly to set up is set up once
+
 HOSTILE_TEXTS = {
     "NUL": "\x00",
     "NUL in the middle": "op\x00-1",

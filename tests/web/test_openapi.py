@@ -15,6 +15,8 @@ from tests.web.callers import HEADERS, Proven
 from tests.web.recording import Recording, faults_of, operations_of, resolve, validator_of
 from web.worker import Worker
 
+pytestmark = pytest.mark.xdist_group("test_openapi")  # what is costly to set up is set up once
+
 
 @pytest.fixture(scope="module")
 def description(shared_service) -> dict[str, Any]:

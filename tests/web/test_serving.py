@@ -16,6 +16,8 @@ from tests.servers import free_port
 from tests.service import ISSUER
 from web.schema import migrate
 
+pytestmark = pytest.mark.xdist_group("test_serving")  # what is costly to set up is set up once
+
 HOST = b"Host: card.example\r\n"
 
 

@@ -21,6 +21,8 @@ from tests.web.recording import Recording
 from tests.web.test_openapi import GOOD
 from tests.web.test_routes import requests
 
+pytestmark = pytest.mark.xdist_group("test_unavailable")  # what is costly to set up is set up once
+
 WITHOUT_DATABASE = {"/livez", "/docs/", "/docs/problems", "/openapi.json", "/v1/verification-keys"}
 
 
