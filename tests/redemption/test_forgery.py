@@ -23,7 +23,7 @@ SIGNED_PART = 27
 
 thoroughly = settings(
     max_examples=EXAMPLES,
-    deadline=None,
+    deadline=None,  # no test here is timed
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -151,7 +151,7 @@ texts = st.one_of(st.text(max_size=520), st.text("0123456789", max_size=520), st
 
 
 @given(scanned=texts)
-@thoroughly
+@settings(thoroughly, max_examples=200)
 def test_whatever_is_scanned_is_answered_by_a_rule(sqlite_counter: Counter, forger: Till, scanned: str) -> None:
     require_refused(take(forger, scanned))
 
@@ -163,15 +163,15 @@ def test_a_code_is_a_text_of_modest_length(sqlite_counter: Counter, forger: Till
     require_refused(take(forger, scanned))
 
 
-def test_a_thousand_codes_tell_no_name_and_no_number(sqlite_counter: Counter) -> None:
+def test_three_hundred_codes_tell_no_name_and_no_number(sqlite_counter: Counter) -> None:
     card = sqlite_counter.card()
-    bodies = [body_of(sqlite_counter.mint()) for _ in range(1000)]
+    bodies = [body_of(sqlite_counter.mint()) for _ in range(300)]
     handles = {body[9:25] for body in bodies}
     assert len(handles) == len(bodies)
     hidden = card.card_index.to_bytes(8, "big")
     assert not [body for body in bodies if hidden in body]
     columns = [{body[place] for body in bodies} for place in range(9, 25)]
-    assert min(len(values) for values in columns) > 200  # of 256: no byte of the handle stays the same
+    assert min(len(values) for values in columns) > 128  # of 256: no byte of the handle stays the same
 
 
 def test_fifty_counter_codes_of_a_phone_have_nothing_in_common(sqlite_counter: Counter) -> None:
