@@ -187,8 +187,7 @@ def _admit_partner(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[s
     if at.ground.settings.issuer + rule.resource not in token.resources:
         raise TokenWrong("the token is for another resource")
     proof = _verify_possession(oauth, token, scheme, given)
-    with at.ground.database.transaction() as connection:
-        card, device = oauth.access_tokens.find_live(connection, token)
+    card, device = oauth.access_tokens.find_live(token)
     _require_scope(rule, token)
     _spend_and_count(at, proof, token.grant, rule.limit)
     partner = Partner(token.client, token.grant, card, device, token.subject, token.scopes, token.acr)

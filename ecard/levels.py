@@ -1,8 +1,10 @@
 from sqlalchemy.engine import Connection
 
 from auth.oauth.desk import CardState
-from core.errors import Missing
+from core.database import Statement
 from ecard.cards import get_card
+
+_STATE = Statement("SELECT level, standing FROM electronic_cards WHERE id = :card")
 
 
 def card_level(connection: Connection, card: str) -> str:
@@ -12,8 +14,5 @@ def card_level(connection: Connection, card: str) -> str:
 
 def card_state(connection: Connection, card: str) -> CardState | None:
     """Tell ``auth`` how a card stands; None for one that does not exist."""
-    try:
-        found = get_card(connection, card)
-    except Missing:
-        return None
-    return CardState(found.level, found.standing == "active")
+    rows = _STATE.run(connection, {"card": card})
+    return CardState(rows[0][0], rows[0][1] == "active") if rows else None

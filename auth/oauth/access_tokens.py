@@ -121,9 +121,10 @@ class AccessTokens:
             raise TokenWrong("the token has expired")
         return known.token
 
-    def find_live(self, connection: Connection, token: ClientToken) -> tuple[str | None, str | None]:
+    def find_live(self, token: ClientToken) -> tuple[str | None, str | None]:
         """Give card and phone of a verified token that still counts; raises ``TokenWrong``."""
-        live = find_live_subject(connection, token.grant, token.id, self._desk.ground.clock())
+        ground = self._desk.ground
+        live = find_live_subject(ground.database, token.grant, token.id, ground.clock())
         if live is None:
             raise TokenWrong("the token was revoked")
         return live

@@ -7,7 +7,6 @@ gets the same one again for ten seconds. Whoever comes with it later ends the wh
 
 from dataclasses import dataclass
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from auth.compact import encode_base64url
@@ -17,30 +16,28 @@ from auth.oauth.grants import Grant
 from auth.oauth.models import refresh_tokens
 from auth.oauth.profiles import REUSE_GRACE_SECONDS
 from core.clock import to_millis
-from core.database import changed_one, insert_if_new
+from core.database import Statement, changed_one, insert_if_new
 
 _KIND = "refresh-token"
+_FIND = Statement(
+    "SELECT handle, grant_id, client, thumbprint, expires_at, spent_at FROM refresh_tokens WHERE handle = :handle"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A refresh token, used or not; the methods are what Authlib asks."""
+    """A refresh token, used or not; the method is what Authlib asks."""
 
     handle: str
     grant: str
     client: str
     thumbprint: str | None
-    scopes: tuple[str, ...]
     expires_at: int
     spent_at: int | None
 
     def check_client(self, client: Client) -> bool:
         """Tell whether it is this client's."""
         return self.client == client.id
-
-    def get_scope(self) -> str:
-        """Give what was allowed."""
-        return " ".join(self.scopes)
 
 
 def issue_refresh_token(
@@ -53,12 +50,9 @@ def issue_refresh_token(
     return token
 
 
-def find_refresh_token(desk: OAuthDesk, connection: Connection, given: str) -> RefreshToken | None:
-    """Find a refresh token, whether or not it is still good; ``scopes`` are filled in from its grant."""
-    row = _row(connection, desk.stored.handle(_KIND, given))
-    if row is None:
-        return None
-    return RefreshToken(row.handle, row.grant_id, row.client, row.thumbprint, (), row.expires_at, row.spent_at)
+def find_refresh_token(desk: OAuthDesk, given: str) -> RefreshToken | None:
+    """Find a refresh token, whether or not it is still good."""
+    return _row(desk, desk.stored.handle(_KIND, given))
 
 
 def is_rotated(client: Client, token: RefreshToken) -> bool:
@@ -79,9 +73,10 @@ def rotate_refresh_token(
     if changed_one(connection, unspent.values(spent_at=now)):
         insert_if_new(connection, refresh_tokens, _values(desk, handle, grant, None))
         return successor
-    spent, following = _row(connection, token.handle), _row(connection, handle)
-    is_retry = spent is not None and now - spent.spent_at < REUSE_GRACE_SECONDS * 1000
-    return successor if is_retry and following is not None and following.spent_at is None else None
+    spent, following = _row(desk, token.handle), _row(desk, handle)
+    if spent is None or spent.spent_at is None or following is None or following.spent_at is not None:
+        return None
+    return successor if now - spent.spent_at < REUSE_GRACE_SECONDS * 1000 else None
 
 
 def _values(desk: OAuthDesk, handle: str, grant: Grant, thumbprint: str | None) -> dict[str, object]:
@@ -95,5 +90,6 @@ def _values(desk: OAuthDesk, handle: str, grant: Grant, thumbprint: str | None) 
     }
 
 
-def _row(connection: Connection, handle: str) -> sa.Row[tuple[object, ...]] | None:
-    return connection.execute(sa.select(refresh_tokens).where(refresh_tokens.c.handle == handle)).first()
+def _row(desk: OAuthDesk, handle: str) -> RefreshToken | None:
+    rows = desk.ground.database.look(_FIND, {"handle": handle})
+    return RefreshToken(*rows[0]) if rows else None

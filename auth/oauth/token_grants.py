@@ -158,7 +158,7 @@ class RefreshGrant(BoundGrant, RefreshTokenGrant):  # type: ignore[misc]  # Auth
 
     def authenticate_refresh_token(self, refresh_token: str) -> RefreshToken | None:
         """Find the token; whether it is still good is judged after the client."""
-        found = find_refresh_token(self.desk, self.connection, refresh_token)
+        found = find_refresh_token(self.desk, refresh_token)
         return found if found is not None and found.expires_at > millis_now(self.desk.ground) else None
 
     def _validate_token_scope(self, token: RefreshToken) -> None:

@@ -62,14 +62,14 @@ class TokenLookUp:
     def _find_access_token(self, given: str) -> KnownToken | None:
         try:
             token = self.server.access_tokens.verify_token(given)
-            self.server.access_tokens.find_live(self.connection, token)
+            self.server.access_tokens.find_live(token)
         except TokenWrong:
             return None
         return KnownToken(token, True, None)
 
     def _find_refresh_token(self, given: str) -> KnownToken | None:
         desk = self.server.desk
-        token = find_refresh_token(desk, self.connection, given)
+        token = find_refresh_token(desk, given)
         if token is None:
             return None
         now = millis_now(desk.ground)
