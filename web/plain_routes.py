@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from auth.device_tokens import GRANT
+from auth.oauth.metadata import GRANTS
 
 
 def _answer_of(description: str, properties: dict[str, Any], kind: str = "application/json") -> dict[str, Any]:
@@ -23,12 +23,17 @@ _OAUTH_ERROR = {
         }
     },
 }
+_TOKEN_PARAMETERS = (
+    "code", "redirect_uri", "code_verifier", "refresh_token", "scope", "client_id", "client_secret",
+    "client_assertion_type", "client_assertion",
+)  # fmt: skip
 _READINESS = {"status": _TEXT, "checks": {"type": "object", "additionalProperties": _TEXT}}
 PLAIN_ROUTES: dict[str, Any] = {
     "/oauth/token": {
         "post": {
             "tags": ["oauth"],
-            "summary": "Exchange an assertion of the device key for a DPoP-bound access token.",
+            "summary": "Exchange a code, a refresh token, or an assertion of a device key for an access token.",
+            "description": "Clients prove themselves as registered; see /.well-known/oauth-authorization-server.",
             "security": [{"dpopProof": []}],
             "requestBody": {
                 "required": True,
@@ -36,10 +41,11 @@ PLAIN_ROUTES: dict[str, Any] = {
                     "application/x-www-form-urlencoded": {
                         "schema": {
                             "type": "object",
-                            "required": ["grant_type", "assertion"],
+                            "required": ["grant_type"],
                             "properties": {
-                                "grant_type": {"type": "string", "enum": [GRANT]},
+                                "grant_type": {"type": "string", "enum": list(GRANTS)},
                                 "assertion": {"type": "string", "description": "JWT, ES256, by the device key"},
+                                **dict.fromkeys(_TOKEN_PARAMETERS, _TEXT),
                             },
                         }
                     }
@@ -51,6 +57,7 @@ PLAIN_ROUTES: dict[str, Any] = {
                     {"access_token": _TEXT, "token_type": _TEXT, "expires_in": {"type": "integer"}, "scope": _TEXT},
                 ),
                 "400": _OAUTH_ERROR,
+                "401": _OAUTH_ERROR,
                 "413": _OAUTH_ERROR,
                 "503": _OAUTH_ERROR,
             },
