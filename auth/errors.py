@@ -75,6 +75,9 @@ class StepUpNeeded(Unauthenticated):
     next_en = "Begin an authorization with the acr_values named in the detail."
     next_zh = "请按所示认证等级重新发起授权。"
 
+    def __init__(self, level: str) -> None:
+        super().__init__(f"acr_values {level}", extra={"acr_values": level})
+
 
 class DeviceEnded(Refusal):
     kind = Kind.FORBIDDEN

@@ -210,7 +210,7 @@ def _require_scope(rule: Rule, token: ClientToken) -> None:
     if rule.scope and rule.scope not in token.scopes:
         raise ScopeMissing(f"scope {rule.scope}")
     if rule.scope and not reaches(token.acr, SCOPES[rule.scope].least_level):
-        raise StepUpNeeded(f"acr_values {SCOPES[rule.scope].least_level}")
+        raise StepUpNeeded(SCOPES[rule.scope].least_level)
 
 
 _ADMIT: dict[type, Callable[..., Any]] = {

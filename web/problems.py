@@ -10,6 +10,7 @@ from flask import Flask, Response, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, UnprocessableEntity
 
+from auth.errors import StepUpNeeded
 from core.errors import Kind, Malformed, Refusal, TooLarge, Unavailable
 from sm.errors import KeyStoreError, ProviderUnavailable
 from web.edge import PROBLEM, REQUEST_ID
@@ -103,9 +104,16 @@ def answer_refusal(refusal: Refusal) -> Response:
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     if status == 401:
-        for challenge in _CHALLENGES:
+        for challenge in _challenges(refusal):
             response.headers.add("WWW-Authenticate", challenge)
     return response
+
+
+def _challenges(refusal: Refusal) -> tuple[str, ...]:
+    """Tell how to prove who calls; a holder who has to prove more is told how much (RFC 9470 section 3)."""
+    if isinstance(refusal, StepUpNeeded):
+        return (f'DPoP error="{refusal.code}", acr_values="{refusal.extra["acr_values"]}"',)
+    return _CHALLENGES
 
 
 def answer_keys_away(fault: Exception) -> Response:

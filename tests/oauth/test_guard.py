@@ -203,6 +203,7 @@ def test_a_scope_that_was_not_allowed_is_missing(world):
 def test_a_scope_demands_the_level_at_which_the_holder_logged_in(world):
     answer = world.call(world.forged(acr="L2"), "/v1/guarded/presenting")
     assert_refused(answer, "insufficient_user_authentication")
+    assert answer.headers["WWW-Authenticate"] == 'DPoP error="insufficient_user_authentication", acr_values="L3"'
     assert world.call(world.forged(acr="L2")).status_code == 200
     assert_refused(world.call(world.forged(acr="L1")), "insufficient_user_authentication")
     assert_refused(world.call(world.forged(acr="L9")), "insufficient_user_authentication")
