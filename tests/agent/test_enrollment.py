@@ -100,7 +100,7 @@ def test_a_wrong_pin_ends_the_enrollment_and_names_the_tries_left():
     ("tries_left", "error", "told"),
     [
         (0, PinLocked, {"reason": "pin_locked", "pin_tries_left": 0}),
-        (1, LastTryKept, {"reason": "wrong_pin", "pin_tries_left": 1}),
+        (1, LastTryKept, {"reason": "last_try_kept", "pin_tries_left": 1}),
     ],
 )
 def test_the_last_try_is_never_used_even_when_the_service_would_allow_it(tries_left, error, told):
