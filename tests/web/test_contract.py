@@ -65,7 +65,7 @@ class City:
 @pytest.fixture(scope="module")
 def city(tmp_path_factory):
     home = tmp_path_factory.mktemp("contract")
-    limits = {"phone_requests_per_minute": 6000, "codes_per_minute": 600}
+    limits = {"phone_requests_per_minute": 6000, "codes_per_minute": 600, "terminal_requests_per_minute": 60_000}
     with running_service(f"sqlite:///{home / 'ecard.sqlite3'}", home, **limits) as service:
         kept, lost = (service.enroll(card=service.make_card(number)) for number in (1, 2))
         till = service.add_till(purposes=("identity", "medical", "merchant", "gate", "test"))
