@@ -42,7 +42,7 @@ def test_gmssl_accepts_the_code_and_refuses_an_edited_one(shown):
 
 def openssl_verifies(message, signature, public_key, folder):
     class Signature(core.Sequence):
-        _fields = (("r", core.Integer), ("s", core.Integer))
+        _fields = [("r", core.Integer), ("s", core.Integer)]  # noqa: RUF012 - asn1crypto writes into it
 
     r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
     files = {
