@@ -7,10 +7,14 @@ import socket
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
+from cli.phone import Phone
+from core.clock import system_clock
 from core.database import Database
 from core.settings import Settings
+from tests.auth.forging import sha256
 from tests.redemption.processes import Processes, make_city, run_processes
 from tests.servers import free_port
 from tests.service import ISSUER
@@ -117,6 +121,23 @@ def test_requests_behind_each_other_get_their_answers_in_order(processes):
 def test_a_request_line_that_is_none_is_refused(processes, line):
     received = exchange(processes, line + b"\r\n" + HOST + b"\r\n")
     assert not [status for status in statuses(received) if status < 400]
+
+
+@pytest.mark.parametrize(("proofs", "status"), [(1, 200), (2, 401), (3, 401)])
+def test_a_proof_is_sent_once_and_not_beside_another_one(processes, proofs, status):
+    with httpx.Client(base_url=processes.address, trust_env=False) as http:
+        phone = Phone(http, ISSUER, system_clock)
+        made = [("DPoP", phone.proof("GET", "/v1/notices", digest=sha256(b""))) for _ in range(proofs)]
+        assert http.get("/v1/notices", headers=made).status_code == status
+
+
+@pytest.mark.parametrize(
+    "header", ["X-SSL-Client-DN", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Forwarded"]
+)
+def test_a_header_that_only_a_proxy_may_set_changes_nothing(processes, header):
+    with httpx.Client(base_url=processes.address, trust_env=False) as http:
+        plain, spoofed = (http.get("/v1/notices", headers=headers) for headers in ({}, {header: "CN=trm_1"}))
+    assert (plain.status_code, plain.json()["code"]) == (spoofed.status_code, spoofed.json()["code"])
 
 
 # ── Sizes ────────────────────────────────────────────────────────────────────────────────────────────────────────
