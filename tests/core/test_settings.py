@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from core.errors import UnsafeSettings
-from core.settings import Environment, Settings
+from core.settings import Environment, Settings, require_known_environment, unknown_names
 
 PRODUCTION: dict[str, Any] = {
     "environment": "production",
@@ -125,6 +125,14 @@ def test_settings_come_from_the_environment(monkeypatch):
     assert settings.workers == 3
     assert settings.keystore_secret is not None
     assert settings.keystore_secret.get_secret_value() == "from-outside"
+
+
+def test_a_misspelt_setting_does_not_pass_for_a_set_one(monkeypatch):
+    assert unknown_names({"ECARD_WORKERS": "3", "PATH": "/bin", "ECARD_DATABSE_URL": "x"}) == ["ECARD_DATABSE_URL"]
+    monkeypatch.setenv("ECARD_KEYSTORE_SECRT", "typo-pass")
+    with pytest.raises(UnsafeSettings, match="ECARD_KEYSTORE_SECRT") as refused:
+        require_known_environment()
+    assert "typo-pass" not in str(refused.value)
 
 
 def test_settings_cannot_be_changed_afterwards():
