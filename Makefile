@@ -19,7 +19,7 @@ run: ## play the whole story on this machine
 
 test: ## run the tests against servers of their own
 	@deploy/bootstrap.sh test
-	@$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
+	@$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: ## lint, format, types and import order: all of them, then the verdict
 	@deploy/bootstrap.sh check

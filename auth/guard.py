@@ -149,8 +149,7 @@ def _admit_terminal(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[
 def _admit_device_key(view: View, _rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     at = gate()
     proof = verify_proof(at.ground, request.headers.get("DPoP"), _proven(body=request.get_data()))
-    if not at.ground.ephemeral.add_once(spent_key(proof), PROOF_SECONDS * 2):
-        raise ProofWrong("this proof was used before")
+    _spend_and_count(at, proof, caller_address(), "address_requests_per_minute")
     return view(DeviceKey(proof), *args, **kwargs)
 
 
@@ -167,9 +166,18 @@ def _admit_phone(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str
     return view(Phone(token.device, token.card, token.thumbprint, token.level), *args, **kwargs)
 
 
-def _spend_and_count(at: Gate, proof: DeviceProof | None, device: str, limit: str) -> None:
+def caller_address() -> str:
+    """Tell who calls: the peer, or what the one trusted proxy says of its own peer."""
+    peer = request.remote_addr or "unknown"
+    if peer != gate().ground.settings.trusted_proxy:
+        return peer
+    return request.headers.get("X-Forwarded-For", peer).rpartition(",")[2].strip()[:45]
+
+
+def _spend_and_count(at: Gate, proof: DeviceProof | None, caller: str, limit: str) -> None:
+    """Spend the proof and count the call, in one journey: by address before there is a token, then by who it names."""
     per_minute: int = getattr(at.ground.settings, limit)
-    counted = f"{limit}:{device}"
+    counted = f"{limit}:{caller}"
     if proof is None:
         first, count = True, at.ground.ephemeral.count(counted, 60)
     else:
@@ -177,7 +185,7 @@ def _spend_and_count(at: Gate, proof: DeviceProof | None, device: str, limit: st
     if not first:
         raise ProofWrong("this proof was used before")
     if count > per_minute:
-        raise Limited(f"{per_minute} requests a minute for each phone", retry_after=60)
+        raise Limited(f"{limit}: {per_minute}", retry_after=60)
 
 
 def _admit_partner(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     card_hsm_link_key: SecretStr | None = None
 
     code_life_seconds: Annotated[int, Field(ge=5, le=300, multiple_of=5)] = 60
+    address_requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 1200
     phone_requests_per_minute: Annotated[int, Field(ge=1, le=6000)] = 120
     codes_per_minute: Annotated[int, Field(ge=1, le=600)] = 20
     terminal_requests_per_minute: Annotated[int, Field(ge=1, le=60000)] = 3000

@@ -17,6 +17,7 @@ from qr.code_class import CodeClass
 from qr.counter_code import mint_counter_code, read_counter_code
 from qr.desk import CodeDesk, minting_key
 from qr.signed_code import Flag, mint_signed_code
+from sm.digest import hmac_sm3
 
 COUNTER_TOMBSTONE_SECONDS = 600
 """How long a dead counter code is still told apart from one that never was."""
@@ -113,12 +114,12 @@ def _mint_counter(
     }
     for _ in range(_TRIES):
         digits = mint_counter_code(code_class, randomness)
-        name = counter_name(read_counter_code(digits).token)
+        name = counter_name(desk, read_counter_code(digits).token)
         if desk.ground.ephemeral.put(name, json.dumps(kept).encode(), life + COUNTER_TOMBSTONE_SECONDS):
             return digits
     raise Unavailable("no free counter code", retry_after=1)
 
 
-def counter_name(token: str) -> str:
-    """Name a counter code's entry in the short memory."""
-    return f"counter:{token}"
+def counter_name(desk: CodeDesk, token: str) -> str:
+    """Name a counter code's entry in the short memory, so that whoever reads that memory learns no living code."""
+    return f"counter:{hmac_sm3(desk.visit_key, b'counter', token.encode()).hex()}"

@@ -83,7 +83,7 @@ def _find_meaning(desk: CodeDesk, unverified: UnverifiedCounterCode, terminal: s
     """Look a token up; one that is not found counts as a guess, also where it may only be out of reach."""
     memory = desk.ground.ephemeral
     try:
-        kept = memory.get(counter_name(unverified.token))
+        kept = memory.get(counter_name(desk, unverified.token))
     except Unavailable as away:
         memory.count(_guesses(terminal), _GUESSES_SECONDS)
         raise CannotTell(away.detail, retry_after=2, recorded=True) from away

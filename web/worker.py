@@ -69,4 +69,6 @@ class Worker:
             return work()
         except Refusal as refusal:
             _log.warning("worker_waits", code=refusal.code)
-            return 0
+        except Exception as fault:  # noqa: BLE001 - one poisoned event must not end what seals and clears
+            _log.error("worker_fault", exc_info=fault)
+        return 0

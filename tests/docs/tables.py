@@ -52,6 +52,8 @@ SETTINGS = {
     "card_hsm": "host:port of the card HSM; without it, in development only, a soft one in the process",
     "card_hsm_link_key": "64 hex digits shared with the card HSM",
     "code_life_seconds": "how long a code lives",
+    "address_requests_per_minute": "limit for each address of phones that prove a key and have no token yet; the phones"
+    " of one operator share few addresses",
     "phone_requests_per_minute": "limit for each phone",
     "codes_per_minute": "limit of codes for each phone",
     "terminal_requests_per_minute": "limit for each terminal, in each worker process",
