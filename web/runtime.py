@@ -47,7 +47,7 @@ from sm.certificates.issuing import Subject
 from sm.certificates.reading import Certificate, read_certificate
 from sm.city_keys import CodeKey
 from sm.city_revocation import find_city_crl
-from sm.errors import KeyNotUsable
+from sm.errors import KeyNotFound, KeyNotUsable
 from sm.keyring import KeyRing
 from sm.keystore import FileKeyStore, KeyStore
 from sm.keystore.protocol import require_environment
@@ -226,7 +226,7 @@ def _open_codes(ground: Ground, store: KeyStore, provider: Provider) -> CodeDesk
     return CodeDesk(
         ground=ground,
         keys=_UntilTheRingChanges(store, [city_keys.CODE_RING], lambda: _load_issuer_keys(ground, store, provider)),
-        key_list=_UntilTheRingChanges(store, [city_keys.CODE_RING], write_key_list),
+        key_list=_UntilTheRingChanges(store, [city_keys.CODE_RING], write_key_list, lambda: _hour(ground)),
         pairwise_key=store.symmetric(city_keys.PAIRWISE),
         visit_key=store.symmetric(city_keys.VISIT_TOKEN),
     )
@@ -246,10 +246,15 @@ def _load_issuer_keys(ground: Ground, store: KeyStore, provider: Provider) -> Is
 def _minting_key(ring: KeyRing, loaded: Mapping[int, CodeKey], now: datetime) -> MintingKey | None:
     try:
         kid = int(ring.get_for_signing(now).kid)
-    except KeyNotUsable:
+    except (KeyNotFound, KeyNotUsable):  # withdrawn, and the next one's time has not come
         return None
     key = loaded[kid]
     return MintingKey(kid, key.signer, key.handle) if key.signer else None
+
+
+def _hour(ground: Ground) -> bytes:
+    """Name the hour: a list is signed anew each hour, long before terminals stop believing the last one."""
+    return str(int(ground.clock().timestamp()) // 3600).encode()
 
 
 def _key_list_certificate(ground: Ground, store: KeyStore, provider: Provider) -> Certificate:
@@ -276,8 +281,15 @@ def _key_list_certificate(ground: Ground, store: KeyStore, provider: Provider) -
 class _UntilTheRingChanges(Generic[Kept]):
     """Holds what was made of key rings and looks at them each second: another one counts within that time."""
 
-    def __init__(self, store: KeyStore, documents: Sequence[str], load: Callable[[], Kept]) -> None:
+    def __init__(
+        self,
+        store: KeyStore,
+        documents: Sequence[str],
+        load: Callable[[], Kept],
+        edition: Callable[[], bytes] = bytes,
+    ) -> None:
         self._store = store
+        self._edition = edition
         self._documents = documents
         self._load = load
         self._lock = Lock()
@@ -289,7 +301,7 @@ class _UntilTheRingChanges(Generic[Kept]):
         if held is not None and time.monotonic() < self._look_at:
             return held[1]
         with self._lock:
-            rings = [self._store.document(name) for name in self._documents]
+            rings = [*(self._store.document(name) for name in self._documents), self._edition()]
             if self._held is None or self._held[0] != rings:
                 self._held = (rings, self._load())
             self._look_at = time.monotonic() + _KEYS_SECONDS

@@ -140,3 +140,20 @@ def wait_until(ask: Any, is_so: Any) -> Any:
 
 def kid_of(code: str) -> int:
     return int.from_bytes(int(code[2:]).to_bytes(91, "big")[1:3], "big")
+
+
+def test_the_list_is_signed_anew_before_terminals_stop_believing_it(offline: OfflineDesk) -> None:
+    offline.service.clock.step(8 * 86_400)
+    phone = offline.service.enroll()
+    code = phone.code("medical").json()["code"]
+    assert offline.judge(code) == "cannot_tell"
+    today = f"{offline.service.clock():%Y-%m-%d}"
+    wait_until(offline.fetch, lambda keys: keys["issued_at"].startswith(today))
+    assert offline.judge(code) == "accepted"
+
+
+def test_a_withdrawn_key_keeps_its_verdict_while_no_other_may_sign(offline: OfflineDesk) -> None:
+    service, till = offline.service, offline.service.add_till()
+    code = service.enroll().code("medical").json()["code"]
+    withdraw(service)  # the next key's time has not come: none signs
+    wait_until(lambda: take(till, code), lambda answer: answer.json().get("code") == "bad_signature")
