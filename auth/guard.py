@@ -167,11 +167,15 @@ def _admit_phone(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str
 
 
 def caller_address() -> str:
-    """Tell who calls: the peer, or what the one trusted proxy says of its own peer."""
+    """Tell who calls: the peer, or what the one trusted proxy says of its own peer.
+
+    The header has no hyphen: servers take Client_Address for Client-Address, and a proxy may let the one pass that
+    it would have replaced as the other.
+    """
     peer = request.remote_addr or "unknown"
     if peer != gate().ground.settings.trusted_proxy:
         return peer
-    return request.headers.get("X-Forwarded-For", peer).rpartition(",")[2].strip()[:45]
+    return request.headers.get("ClientAddress", peer).strip()[:45]
 
 
 def _spend_and_count(at: Gate, proof: DeviceProof | None, caller: str, limit: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from auth.models import institutions, parties, party_keys
 from core.clock import to_millis
-from core.database import Statement, changed_one
+from core.database import Database, Statement, changed_one
 from core.errors import Missing
 from core.ids import new_id
 from sm.sm2 import read_public_key
@@ -61,9 +61,9 @@ class Party:
         return self.standing == "active" and self.withdrawn_at is None and self.not_before <= now < self.not_after
 
 
-def find_party(connection: Connection, party: str, serial: str) -> Party | None:
+def find_party(database: Database, party: str, serial: str) -> Party | None:
     """Find a terminal with one of its keys."""
-    rows = _FIND.run(connection, {"party": party, "serial": serial})
+    rows = database.look(_FIND, {"party": party, "serial": serial})
     if not rows:
         return None
     row = rows[0]

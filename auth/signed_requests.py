@@ -147,8 +147,7 @@ class SignedRequests:
         known = self._known.get((party_id, serial))
         if known and self._ticks() < known[0]:
             return known[1]
-        with self._ground.database.transaction() as connection:
-            party = find_party(connection, party_id, serial)
+        party = find_party(self._ground.database, party_id, serial)
         if party is not None:
             self._keep(party_id, serial, party)
         return party

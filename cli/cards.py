@@ -21,7 +21,15 @@ from physical.register import ChipCard, get_chip_card, register_chip_card
 from qr.offline_uploads import list_duplicates
 from web.runtime import Runtime
 
-COLUMNS = ("card_identification_code", "generation", "region", "issued_on", "expires_on", "social_security_number")
+COLUMNS = (
+    "card_identification_code",
+    "generation",
+    "region",
+    "issued_on",
+    "expires_on",
+    "historical_bytes",
+    "social_security_number",
+)
 _CODE = re.compile(r"[0-9A-F]{32}")
 
 
@@ -37,7 +45,8 @@ def import_cards(file: Path, *, dry_run: bool) -> None:
     """Enter produced cards from a CSV file (UTF-8) into the register.
 
     Columns: card_identification_code, generation (3.0), region (6 digits), issued_on, expires_on (YYYY-MM-DD or
-    empty), social_security_number (or empty; only its blind index is kept). Importing a row again changes nothing.
+    empty), historical_bytes (13 of the answer to reset, in hex; may be empty for 3.0), social_security_number (or
+    empty; only its blind index is kept). Importing a row again changes nothing.
     All rows are checked first: one bad row, and none is entered.
     """
     rows = [(number, _checked(number, row)) for number, row in _rows(file)]
@@ -139,6 +148,7 @@ def _checked(number: int, row: dict[str, str]) -> dict[str, str]:
             ("generation", bool(re.fullmatch(r"[123]\.0", row["generation"] or ""))),
             ("region", bool(re.fullmatch(r"\d{6}", row["region"] or ""))),
             ("issued_on", _is_date(row["issued_on"])),
+            ("historical_bytes", _is_chip(row["historical_bytes"] or "", row["generation"])),
             ("expires_on", _is_date(row["expires_on"])),
             (
                 "social_security_number",
@@ -150,6 +160,11 @@ def _checked(number: int, row: dict[str, str]) -> dict[str, str]:
     if wrong or None in row:
         raise Failed(f"line {number}: {', '.join(wrong) or 'too many columns'}; nothing was entered")
     return row
+
+
+def _is_chip(given: str, generation: str) -> bool:
+    """Tell whether the historical bytes are 13 in hex; only a card that signs can do without them."""
+    return bool(re.fullmatch(r"[0-9a-fA-F]{26}", given)) or (not given and generation == "3.0")
 
 
 def _is_date(text: str | None) -> bool:
@@ -169,5 +184,6 @@ def _enter(ground: Ground, connection: Connection, row: dict[str, str]) -> None:
         issued_on=date.fromisoformat(row["issued_on"]) if row["issued_on"] else None,
         expires_on=date.fromisoformat(row["expires_on"]) if row["expires_on"] else None,
         holder_index=number_index(ground, number) if number else None,
+        historical_bytes=row["historical_bytes"].lower() or None,
         at=ground.clock(),
     )

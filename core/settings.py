@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     token_algorithm: Literal["ES256", "SGD_SM3_SM2"] = "ES256"  # noqa: S105 - the name of an algorithm
     """What signs the tokens of OAuth clients; SGD_SM3_SM2 where SM algorithms alone are used (GB/T 39786)."""
     trusted_proxy: str | None = None
-    """Address of the one proxy whose Client-Cert header (RFC 9440) is believed."""
+    """Address of the one proxy whose headers ClientCert (of the form of RFC 9440) and ClientAddress are believed."""
     body_limit: Annotated[int, Field(ge=1024)] = 1024 * 1024
     log_json: bool = True
 

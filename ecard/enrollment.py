@@ -44,6 +44,7 @@ from physical.card_proofs import (
     external_authentication,
     read_holder_data,
     read_issuer_data,
+    require_registered_chip,
     verify_card_certificate,
     verify_card_signature,
     verify_internal_authentication,
@@ -211,6 +212,7 @@ def _verify_chip(
     if hello.pin_tries_left is not None and hello.pin_tries_left <= 1:
         raise PinNearlyLocked
     keys = card_keys(hello, issuer_data)
+    require_registered_chip(chip_card, keys)
     verify_internal_authentication(
         desk.proofs,
         keys,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hmac import compare_digest
 
 from physical.chip.atr import historical_bytes
 from physical.chip.binding import CARD_USER_ID, Binding, internal_challenge
@@ -18,11 +19,13 @@ from physical.errors import (
     RevocationListUnavailable,
 )
 from physical.hsm import CardHsm, CardKeyReference, CardNotAuthentic, HsmRefused, HsmUnavailable
+from physical.register import ChipCard
 from sm.certificates import CARD_PURPOSE, Certificate, RevocationList, Trust, read_certificate
 from sm.errors import SmError
 from sm.sm2 import Provider
 
 ALGORITHM = "SM4"
+SIGNING_GENERATION = "3.0"
 _FAULTS_OF_LISTS = "crl_"  # how sm.certificates.trust names what is wrong with a list, not with a certificate
 
 
@@ -80,6 +83,19 @@ def card_keys(hello: Hello, issuer_data: IssuerData) -> CardKeyReference:
         )
     except (ChipError, ValueError) as error:
         raise ChipDataWrong("ATR") from error
+
+
+def require_registered_chip(card: ChipCard, keys: CardKeyReference) -> None:
+    """Refuse a chip that is not the registered one of this code.
+
+    EF05 is free to read: another genuine chip could prove its own keys under a copied code. A certificate names the
+    code; where there is none, the answer to reset, from which the chip's keys follow, must be the registered one.
+    """
+    if card.historical_bytes is None:
+        if card.generation != SIGNING_GENERATION:
+            raise ChipCardNotAuthentic("the register does not know this chip's answer to reset")
+    elif not compare_digest(card.historical_bytes, keys.historical_bytes.hex()):
+        raise ChipCardNotAuthentic("the code belongs to another chip")
 
 
 def verify_internal_authentication(

@@ -6,6 +6,7 @@ Nothing here can ask for a key. A card's keys are named by what they are derived
 import re
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, Protocol
@@ -143,6 +144,7 @@ class HostClient:
         *,
         timeout: float = 2.0,
         retries: int = 2,
+        rest: float = 2.0,
         randomness: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._address = address
@@ -151,6 +153,8 @@ class HostClient:
         self._retries = retries
         self._randomness = randomness
         self._idle = _Idle()
+        self._rest = rest
+        self._away_until = 0.0
 
     def call(self, command: HostCommand, *fields: bytes) -> tuple[bytes, ...]:
         """Send one command and give the fields of its answer.
@@ -158,12 +162,15 @@ class HostClient:
         Raises:
             HsmUnavailable: every try failed · HsmRefused · CardNotAuthentic
         """
+        if time.monotonic() < self._away_until:
+            raise HsmUnavailable("the HSM did not answer a moment ago")
         for _ in range(1 + self._retries):
             try:
                 return _require_done(self._try(command, fields))
             except LinkBroken as error:
                 failure = error
                 self._idle.close_all()  # what broke one link has most often broken the others
+        self._away_until = time.monotonic() + self._rest  # a silent HSM costs one caller its time-outs, not everybody
         raise HsmUnavailable(f"the HSM did not answer: {failure}") from failure
 
     def close(self) -> None:
@@ -222,8 +229,10 @@ class AbsentCardHsm:
 class RemoteCardHsm:
     """A `CardHsm` behind a `HostClient`."""
 
-    def __init__(self, address: tuple[str, int], link_key: bytes, *, timeout: float = 2.0, retries: int = 2) -> None:
-        self._client = HostClient(address, link_key, timeout=timeout, retries=retries)
+    def __init__(
+        self, address: tuple[str, int], link_key: bytes, *, timeout: float = 2.0, retries: int = 2, rest: float = 2.0
+    ) -> None:
+        self._client = HostClient(address, link_key, timeout=timeout, retries=retries, rest=rest)
 
     def verify_internal_authentication(
         self, card: CardKeyReference, challenge: bytes, unverified_answer: bytes

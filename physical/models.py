@@ -10,6 +10,7 @@ chip_cards = sa.Table(
     sa.Column("generation", sa.String(4), nullable=False),
     sa.Column("region", sa.String(6), nullable=False),
     sa.Column("holder_index", sa.String(64), nullable=True, index=True),
+    sa.Column("historical_bytes", sa.String(26), nullable=True),
     sa.Column("issued_on", sa.Date, nullable=True),
     sa.Column("expires_on", sa.Date, nullable=True),
     sa.Column("standing", sa.String(20), nullable=False),

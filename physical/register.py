@@ -33,6 +33,7 @@ class ChipCard:
     generation: str
     region: str
     holder_index: str | None
+    historical_bytes: str | None
     issued_on: date | None
     expires_on: date | None
     standing: str
@@ -48,14 +49,20 @@ def register_chip_card(
     issued_on: date | None = None,
     expires_on: date | None = None,
     holder_index: str | None = None,
+    historical_bytes: str | None = None,
 ) -> str:
-    """Enter a produced card, ready for use; entering the same card again gives the same id."""
+    """Enter a produced card, ready for use; entering the same card again gives the same id.
+
+    ``historical_bytes`` of its answer to reset, 26 hex digits, tie the code to this chip's keys: a card that cannot
+    sign enrolls only where the register knows them.
+    """
     values = {
         "id": new_id("chp"),
         "card_identification_code": card_identification_code,
         "generation": generation,
         "region": region,
         "holder_index": holder_index,
+        "historical_bytes": historical_bytes,
         "issued_on": issued_on,
         "expires_on": expires_on,
         "standing": "active",
@@ -132,6 +139,7 @@ def _first(connection: Connection, statement: sa.Select[tuple[object, ...]]) -> 
         row.generation,
         row.region,
         row.holder_index,
+        row.historical_bytes,
         row.issued_on,
         row.expires_on,
         row.standing,

@@ -23,6 +23,7 @@ from core.errors import IdempotencyKeyMissing, IdempotencyKeyReused, Refusal
 from core.ids import new_id
 from core.outbox import RECORD as RECORD_EVENT
 from ecard.holders import mask_name
+from ecard.policy import may_pay
 from qr.code_class import CodeClass
 from qr.desk import CodeDesk
 from qr.errors import CardCancelled, CardSuspended, CodeSpent, CodeUnknown
@@ -32,7 +33,7 @@ from sm.digest import hmac_sm3
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _MEDICAL_KINDS = frozenset({"hospital", "pharmacy"})  # qr-code.md, Redemption: nobody else is told the full number
 _CARD = (
-    "SELECT c.id, c.standing, c.level, c.region, c.holder, h.name, h.social_security_number"
+    "SELECT c.id, c.standing, c.level, c.default_pin, c.region, c.holder, h.name, h.social_security_number"
     " FROM electronic_cards c JOIN holders h ON h.id = c.holder WHERE c."
 )
 _LOCK = "FOR SHARE OF c"
@@ -77,6 +78,7 @@ class LockedCard:
     id: str
     standing: str
     level: str
+    default_pin: bool
     region: str
     holder: str
     name: bytes
@@ -122,6 +124,8 @@ def redeem(
             raise
         if existing.request_sm3 != request_sm3:
             raise IdempotencyKeyReused(recorded=refusal.recorded) from None
+        if desk.ground.clock() >= existing.visit_expires_at:
+            raise  # the visit has ended: what an honest retry was owed it has had, and data opens no second time
         return _answer_again(desk, connection, terminal, existing)
 
 
@@ -199,7 +203,7 @@ def _entitlement(desk: CodeDesk, institution: str, card: LockedCard, purpose: st
         return {"test": True}
     said: dict[str, Any] = {"pseudonym": pairwise_pseudonym(desk, institution, card.id)}
     if purpose == "merchant":
-        return said | {"eligible": True}
+        return said | {"eligible": True, "payment": may_pay(card.level, default_pin=bool(card.default_pin))}
     if purpose == "medical":
         return said | {"insured_region": card.region}
     return said | {"level": card.level}

@@ -32,6 +32,7 @@ class RedeemSchema(Schema):
 class EntitlementSchema(Schema):
     pseudonym = fields.String(metadata={"description": "the same for one card at one institution, nowhere else"})
     eligible = fields.Boolean()
+    payment = fields.Boolean(metadata={"description": "false below L3 and while the chip has its first PIN"})
     entitled = fields.Boolean()
     test = fields.Boolean()
     level = fields.String()

@@ -136,6 +136,7 @@ class Service:
                 issued_on=data.issued_on,
                 expires_on=data.expires_on,
                 holder_index=number_index(self.runtime.ground, person.social_security_number),
+                historical_bytes=card.contents.historical_bytes.hex(),
                 at=self.clock(),
             )
 

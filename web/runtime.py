@@ -204,7 +204,10 @@ def _open_enrollment(ground: Ground, store: KeyStore, provider: Provider, hsm: C
 
 
 def _read_crls(store: KeyStore) -> Sequence[RevocationList]:
+    """Read the city's list; in production one that is missing is no empty one."""
     found = find_city_crl(store)
+    if found is None and store.environment == "production":
+        raise KeyNotFound("there is no revocation list: `ecard keys crl --refresh` issues the first one")
     return [found] if found else []
 
 
@@ -225,7 +228,12 @@ def _open_codes(ground: Ground, store: KeyStore, provider: Provider) -> CodeDesk
 
     return CodeDesk(
         ground=ground,
-        keys=_UntilTheRingChanges(store, [city_keys.CODE_RING], lambda: _load_issuer_keys(ground, store, provider)),
+        keys=_UntilTheRingChanges(
+            store,
+            [city_keys.CODE_RING],
+            lambda: _load_issuer_keys(ground, store, provider),
+            lambda: _signing_kid(store, ground.clock()),
+        ),
         key_list=_UntilTheRingChanges(store, [city_keys.CODE_RING], write_key_list, lambda: _hour(ground)),
         pairwise_key=store.symmetric(city_keys.PAIRWISE),
         visit_key=store.symmetric(city_keys.VISIT_TOKEN),
@@ -250,6 +258,14 @@ def _minting_key(ring: KeyRing, loaded: Mapping[int, CodeKey], now: datetime) ->
         return None
     key = loaded[kid]
     return MintingKey(kid, key.signer, key.handle) if key.signer else None
+
+
+def _signing_kid(store: KeyStore, now: datetime) -> bytes:
+    """Name the key that may sign now: its dates begin and end without the ring being written."""
+    try:
+        return str(city_keys.code_ring(store).get_for_signing(now).kid).encode()
+    except (KeyNotFound, KeyNotUsable):
+        return b""
 
 
 def _hour(ground: Ground) -> bytes:

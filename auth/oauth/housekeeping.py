@@ -16,8 +16,8 @@ from auth.oauth.models import (
 from core.clock import to_millis
 
 _KEPT = {
-    pushed_requests: timedelta(days=1),
-    interactions: timedelta(days=1),
+    pushed_requests: timedelta(minutes=15),
+    interactions: timedelta(minutes=15),
     authorization_codes: timedelta(days=1),  # a code that comes again within a day still ends its family
     revoked_tokens: timedelta(),
     refresh_tokens: timedelta(days=30),

@@ -13,10 +13,10 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from auth.errors import StepUpNeeded
-from auth.guard import Anyone, Partner, allow
+from auth.guard import Anyone, Partner, allow, caller_address
 from auth.oauth.authorize import start_authorization
 from auth.oauth.errors import InvalidRequestError, OAuth2Error, visible
-from auth.oauth.forms import read_form, read_parameters
+from auth.oauth.forms import Form, read_form, read_parameters
 from auth.oauth.interactions import Interaction, browser_handle, get_interaction
 from auth.oauth.metadata import RESOURCE_METADATA, key_set, resource_metadata, server_metadata
 from auth.oauth.pushed_requests import push_request
@@ -24,7 +24,7 @@ from auth.oauth.requests import GivenRequest
 from auth.oauth.scopes import OPENID, SCOPES
 from auth.oauth.server import Answer, OAuthServer, error_answer
 from core.clock import from_millis, to_text
-from core.errors import Kind, Refusal, Unavailable
+from core.errors import Kind, Limited, Refusal, Unavailable
 from sm.errors import KeyStoreError, ProviderUnavailable
 
 blueprint = Blueprint("oauth_server", __name__)
@@ -40,7 +40,8 @@ def server() -> OAuthServer:
 
 
 def given_request() -> GivenRequest:
-    """Read a POST to an OAuth endpoint; raises ``InvalidRequestError``."""
+    """Read a POST to an OAuth endpoint; raises ``InvalidRequestError``, and ``Limited`` for a busy address."""
+    require_calm_address()
     if request.query_string:
         raise InvalidRequestError("Parameters belong into the form body")
     return GivenRequest(
@@ -53,6 +54,19 @@ def given_request() -> GivenRequest:
     )
 
 
+def _given_query() -> Form:
+    require_calm_address()
+    return read_parameters(request.query_string)
+
+
+def require_calm_address() -> None:
+    """Limit callers who need prove nothing before rows are written for them, by the address they call from."""
+    ground = server().desk.ground
+    most = ground.settings.address_requests_per_minute
+    if ground.ephemeral.count(f"oauth:{caller_address()}", 60) > most:
+        raise Limited(f"address_requests_per_minute: {most}", retry_after=60)
+
+
 def in_oauth_form(view: Callable[..., Answer]) -> Callable[..., Response]:
     """Answer what the view answers, or the error that it raises, in OAuth's form."""
 
@@ -62,6 +76,9 @@ def in_oauth_form(view: Callable[..., Answer]) -> Callable[..., Response]:
             return response_of(view(*args, **kwargs))
         except OAuth2Error as error:
             return response_of(error_answer(server().desk, error))
+        except Limited as busy:
+            body = {"error": "temporarily_unavailable", "error_description": busy.title_en}
+            return response_of(Answer(429, body, [("Retry-After", str(busy.retry_after))]))
 
     return answered
 
@@ -120,7 +137,7 @@ def get_authorize() -> Response:
     """Begin an authorization in the holder's browser and send it to the login page, or back with an error."""
     desk = server().desk
     try:
-        form = read_parameters(request.query_string) if request.method == "GET" else given_request().form
+        form = _given_query() if request.method == "GET" else given_request().form
         handover = start_authorization(desk, form, request.cookies.get(_cookie_name()))
     except OAuth2Error as error:
         return response_of(error_answer(desk, error))
@@ -223,7 +240,7 @@ def _where_to_ask() -> str:
 
 def _given_certificate() -> bytes | None:
     """Take the client's certificate from the trusted proxy (RFC 9440); from anybody else the header is dropped."""
-    given = request.headers.get("Client-Cert", "")
+    given = request.headers.get("ClientCert", "")
     trusted = server().desk.ground.settings.trusted_proxy
     if trusted is None or request.remote_addr != trusted or not (given.startswith(":") and given.endswith(":")):
         return None

@@ -141,6 +141,7 @@ def _enter(runtime: Runtime, card: VirtualCard, person: HolderData) -> None:
             issued_on=data.issued_on,
             expires_on=data.expires_on,
             holder_index=number_index(runtime.ground, person.social_security_number),
+            historical_bytes=card.contents.historical_bytes.hex(),
             at=runtime.ground.clock(),
         )
 

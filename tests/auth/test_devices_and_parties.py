@@ -58,14 +58,13 @@ def test_one_key_is_bound_to_a_card_once_at_a_time(service):
 
 def test_a_terminal_is_found_with_the_key_that_signed_and_with_no_other(service):
     till, other = service.add_till(), service.add_till()
-    with service.database.transaction() as connection:
-        found = find_party(connection, till.terminal, till.serial)
-        assert found is not None
-        assert (found.public_key, found.institution.id) == (till.signer.public_key, service.institution)
-        assert found.purposes == {"medical", "merchant", "test"}
-        assert found.institution.scopes == {"enroll", "redeem"}
-        assert find_party(connection, till.terminal, other.serial) is None
-        assert find_party(connection, "trm_" + "0" * 26, till.serial) is None
+    found = find_party(service.database, till.terminal, till.serial)
+    assert found is not None
+    assert (found.public_key, found.institution.id) == (till.signer.public_key, service.institution)
+    assert found.purposes == {"medical", "merchant", "test"}
+    assert found.institution.scopes == {"enroll", "redeem"}
+    assert find_party(service.database, till.terminal, other.serial) is None
+    assert find_party(service.database, "trm_" + "0" * 26, till.serial) is None
 
 
 @pytest.mark.parametrize("key", [b"", bytes(64), b"\x04" + bytes(64), b"\x01" * 64, bytes(63)], ids=range(5))

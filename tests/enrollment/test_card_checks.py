@@ -10,7 +10,7 @@ from auth.models import signed_requests
 from ecard.holders import get_holder, number_index
 from ecard.standing import cancel_card, lift_loss, report_loss
 from physical.chip.files import read_ef05, read_ef06, write_ef05, write_ef06
-from physical.chip.profiles import CONTACT_2_0
+from physical.chip.profiles import CONTACT_2_0, CONTACT_3_0
 from physical.errors import ChipCardExpired, ChipCardNotYetValid
 from physical.hsm import CardNotAuthentic, HsmRefused, HsmUnavailable, RemoteCardHsm
 from physical.register import ChipCard, register_chip_card, require_usable
@@ -117,7 +117,7 @@ def test_the_same_card_entered_twice_keeps_its_id(attempt: Attempt):
 
 MIDNIGHT_IN_BEIJING = datetime(2026, 3, 2, 16, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-CARD = ChipCard("chp_1", "9" * 32, "3.0", "990100", None, None, None, "active")
+CARD = ChipCard("chp_1", "9" * 32, "3.0", "990100", None, None, None, None, "active")
 
 
 def test_a_card_is_good_until_its_last_day_has_ended():
@@ -157,6 +157,22 @@ def test_the_register_s_dates_count_not_those_on_the_chip(sqlite_city: Service, 
             **{name: today + timedelta(days=away) for name, away in days.items()},
         )
     assert refused_at_hello(Attempt(sqlite_city, card=card).until("begin")) == (409, code)
+
+
+@pytest.mark.parametrize("profile", [CONTACT_2_0, CONTACT_3_0])
+def test_another_genuine_chip_under_a_copied_code_is_refused(sqlite_city: Service, profile):
+    victim, other = (sqlite_city.make_card(number, profile) for number in (51, 52))
+    other.contents.issuer_records = victim.contents.issuer_records
+    other.contents.holder_records = victim.contents.holder_records
+    refused = refused_at_hello(Attempt(sqlite_city, card=other).until("begin"))
+    assert refused == (403, "chip_card_not_authentic")
+
+
+def test_a_card_that_cannot_sign_enrolls_only_if_the_register_knows_its_chip(sqlite_city: Service):
+    card = sqlite_city.make_card(53, CONTACT_2_0)
+    with sqlite_city.database.transaction() as connection:
+        connection.execute(sa.text("UPDATE chip_cards SET historical_bytes = NULL"))
+    assert refused_at_hello(Attempt(sqlite_city, card=card).until("begin")) == (403, "chip_card_not_authentic")
 
 
 # ── What the chip says and proves ────────────────────────────────────────────────────────────────────────────────
@@ -313,6 +329,7 @@ def test_a_card_whose_holder_the_register_does_not_know_must_sign(sqlite_city: S
             card_identification_code=issuer.card_identification_code,
             generation=issuer.version,
             region=issuer.region,
+            historical_bytes=card.contents.historical_bytes.hex(),
             at=sqlite_city.clock(),
         )
     answer = Attempt(sqlite_city, card=card).until("hello").complete()

@@ -124,16 +124,16 @@ def test_a_public_service_logs_its_visitors_in(server, holder, method):
 def test_a_client_with_a_certificate_comes_through_the_trusted_proxy_alone(sqlite_url, tmp_path):
     with running_service(sqlite_url, tmp_path, trusted_proxy="10.0.0.7") as server:
         partner = make_client(server, "partner", "tls_client_auth", tls_subject="CN=Example Bank,O=Bank,C=CN")
-        header = {"Client-Cert": certificate_header("CN=Example Bank,O=Bank,C=CN")}
+        header = {"ClientCert": certificate_header("CN=Example Bank,O=Bank,C=CN")}
         form = partner.parameters()
         for address, status in (("10.0.0.7", 201), ("127.0.0.1", 401)):
             transport = httpx.WSGITransport(app=server.app, remote_addr=address)
             with httpx.Client(transport=transport, base_url=ISSUER) as http:
                 assert http.post("/oauth/par", data=form, headers=header).status_code == status
-                other = {"Client-Cert": certificate_header("CN=Other Bank,O=Bank,C=CN")}
+                other = {"ClientCert": certificate_header("CN=Other Bank,O=Bank,C=CN")}
                 assert http.post("/oauth/par", data=form, headers=other).status_code == 401
                 for rubbish in ("", ":", "::", ":AAAA:", "AAAA", ":%%:"):
-                    assert http.post("/oauth/par", data=form, headers={"Client-Cert": rubbish}).status_code == 401
+                    assert http.post("/oauth/par", data=form, headers={"ClientCert": rubbish}).status_code == 401
 
 
 def certificate_header(subject: str) -> str:

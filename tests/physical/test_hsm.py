@@ -79,9 +79,14 @@ def serving(hsm: SoftCardHsm, fail: FailMode = FailMode.NONE, delay: float = 1.0
 
 @contextmanager
 def connected(
-    address: tuple[str, int], *, link_key: bytes = LINK_KEY, timeout: float = PATIENT, retries: int = 0
+    address: tuple[str, int],
+    *,
+    link_key: bytes = LINK_KEY,
+    timeout: float = PATIENT,
+    retries: int = 0,
+    rest: float = 0.0,
 ) -> Iterator[RemoteCardHsm]:
-    remote = RemoteCardHsm(address, link_key, timeout=timeout, retries=retries)
+    remote = RemoteCardHsm(address, link_key, timeout=timeout, retries=retries, rest=rest)
     try:
         yield remote
     finally:
@@ -398,6 +403,16 @@ def test_a_running_hsm_can_be_told_to_fail_and_to_recover(hsm):
             remote.health()
         set_fail_mode(address, LINK_KEY, FailMode.NONE)
         assert remote.health() == hsm.health()
+
+
+def test_a_silent_hsm_is_left_alone_for_a_moment(hsm):
+    with serving(hsm) as address, connected(address, rest=60.0) as remote:
+        set_fail_mode(address, LINK_KEY, FailMode.DROP)
+        with pytest.raises(HsmUnavailable, match="did not answer:"):
+            remote.health()
+        set_fail_mode(address, LINK_KEY, FailMode.NONE)
+        with pytest.raises(HsmUnavailable, match="a moment ago"):
+            remote.health()
 
 
 def test_a_host_with_the_wrong_link_key_gets_no_answer(hsm):

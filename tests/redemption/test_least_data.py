@@ -13,7 +13,7 @@ HOLDER = make_person(1)
 NEEDED = {
     "identity": {"pseudonym", "level", "holder_name"},
     "medical": {"pseudonym", "insured_region", "holder_name"},
-    "merchant": {"pseudonym", "eligible"},
+    "merchant": {"pseudonym", "eligible", "payment"},
     "gate": {"entitled"},
     "test": {"test"},
 }

@@ -19,11 +19,12 @@ from tests.redemption.counter import (
 )
 
 A_DAY = 86_400
+VISIT = 1800
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("later", [0, 66, 1000, A_DAY])
-def test_a_repeated_request_gets_the_same_answer_however_late(counter: Counter, kind: str, later: int) -> None:
+@pytest.mark.parametrize("later", [0, 66, 1000, VISIT - 1])
+def test_a_repeated_request_gets_the_same_answer_while_the_visit_lasts(counter: Counter, kind: str, later: int) -> None:
     till, code, key = counter.till(), counter.show(kind=kind), secrets.token_hex(8)
     first = take(till, code, key=key)
     before = counter.count()
@@ -32,6 +33,14 @@ def test_a_repeated_request_gets_the_same_answer_however_late(counter: Counter, 
     again = take(till, code, key=key)
     assert (again.status_code, again.content) == (first.status_code, first.content)
     assert counter.count() == before
+
+
+@pytest.mark.parametrize("later", [VISIT, A_DAY])
+def test_when_the_visit_has_ended_a_repeated_request_opens_nothing_again(counter: Counter, later: int) -> None:
+    till, code, key = counter.till(), counter.show(), secrets.token_hex(8)
+    require_accepted(take(till, code, key=key))
+    counter.clock.step(later)
+    require_verdict(take(till, code, key=key), "expired")
 
 
 @pytest.mark.parametrize("purpose", ["identity", "merchant", "gate", "test"])
