@@ -248,10 +248,7 @@ def _require_plain_body() -> None:
 
 
 def request_target() -> str:
-    """Give path and query as the caller sent them; the signature covers these bytes."""
-    raw = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI")
-    if raw:
-        return str(raw)
+    """Give what the signature covers: the path in its one spelling (as it was routed), the query as it was sent."""
     path = quote(request.path, safe="/:@!$&'()*+,;=-._~")
     query = request.query_string.decode("latin-1")
     return f"{path}?{query}" if query else path

@@ -416,15 +416,13 @@ def test_what_is_kept_of_a_request_proves_it_years_later(still_service, till):
 # ── Addresses that no client should send ─────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    "target",
-    [f"{PATH}\xff", f"{PATH}\x00", f"{PATH} x", f"http://card.example{PATH}", "*", f"{PATH}?\u00e4", f"{PATH}\r\nx"],
-)
-def test_a_target_that_cannot_be_signed_is_a_wrong_signature_and_no_fault(still_service, till, target):
+@pytest.mark.parametrize("query", ["\xff", "\x00", " x", "*", "\u00e4", "\r\nx", "x=1"])
+def test_a_query_that_was_not_signed_is_a_wrong_signature_and_no_fault(still_service, till, query):
     environ = {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": PATH,
-        "RAW_URI": target,
+        "QUERY_STRING": query,
+        "RAW_URI": PATH,  # whatever a server or an environment says of it counts for nothing
         "SERVER_NAME": "card.example",
         "SERVER_PORT": "443",
         "SERVER_PROTOCOL": "HTTP/1.1",

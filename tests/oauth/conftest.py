@@ -8,7 +8,7 @@ from tests.oauth.holder import Holder, make_holder
 from tests.servers import PostgresServer
 from tests.service import START, Service, running_service
 
-MANY_A_MINUTE = {"phone_requests_per_minute": 6000}
+MANY_A_MINUTE = {"phone_requests_per_minute": 6000, "address_requests_per_minute": 1_000_000}
 
 
 @pytest.fixture(scope="module")

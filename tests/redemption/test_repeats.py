@@ -8,7 +8,7 @@ import pytest
 from auth.errors import NonceSpent
 from core.errors import IdempotencyKeyMissing, IdempotencyKeyReused, Limited
 from ecard.standing import report_loss
-from qr.errors import CardSuspended, CodeNotYetValid, CodeSpent, WrongClass
+from qr.errors import CardSuspended, CodeExpired, CodeNotYetValid, CodeSpent, WrongClass
 from tests.redemption.counter import (
     KINDS,
     Counter,
@@ -40,7 +40,7 @@ def test_when_the_visit_has_ended_a_repeated_request_opens_nothing_again(counter
     till, code, key = counter.till(), counter.show(), secrets.token_hex(8)
     require_accepted(take(till, code, key=key))
     counter.clock.step(later)
-    require_verdict(take(till, code, key=key), "expired")
+    require_verdict(take(till, code, key=key), CodeExpired)
 
 
 @pytest.mark.parametrize("purpose", ["identity", "merchant", "gate", "test"])
