@@ -181,8 +181,9 @@ class _Breaker:
 class FallbackEphemeral:
     """Redis first, the database while Redis is away.
 
-    What was put while Redis was away is found again after it is back. Fails open in two places: counters begin anew
-    with each change of store, and what Redis forgot in a restart is forgotten.
+    What was put while Redis was away is found again after it is back. Fails open in three places: counters begin anew
+    with each change of store; what Redis forgot in a restart is forgotten; and where one worker alone has lost Redis,
+    the others do not ask the database, so that a proof may be spent once here and once there within its minute.
     """
 
     def __init__(self, first: RedisEphemeral, second: DatabaseEphemeral) -> None:
