@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 import click
+from sqlalchemy.engine import Connection
 
 from auth.parties import (
     INSTITUTION_KINDS,
@@ -21,6 +22,7 @@ from auth.parties import (
 from cli import Failed
 from cli.opening import opened_runtime
 from core.clock import from_millis
+from web.runtime import Runtime
 
 _KEY = re.compile(r"(?:04)?[0-9a-fA-F]{128}")
 
@@ -58,14 +60,7 @@ def add_institution(name: str, kind: str, region: str, audience: int, scopes: Se
         made = register_institution(
             connection, name=name, kind=kind, region=region, audience=audience, scopes=scopes, at=now
         )
-        runtime.ground.audit.record(
-            connection,
-            actor=_actor(operator),
-            act="institution.registered",
-            subject=made,
-            detail={"kind": kind},
-            at=now,
-        )
+        _record(runtime, connection, operator, "institution.registered", made, {"kind": kind})
     click.echo(made)
 
 
@@ -95,9 +90,7 @@ def add(
             days=days,
         )
         detail = {"institution": institution, "serial": serial}
-        runtime.ground.audit.record(
-            connection, actor=_actor(operator), act="terminal.registered", subject=terminal, detail=detail, at=now
-        )
+        _record(runtime, connection, operator, "terminal.registered", terminal, detail)
     click.echo(f"terminal {terminal}\nserial   {serial}")
 
 
@@ -112,14 +105,7 @@ def add_terminal_key(terminal: str, public_key: bytes, days: int, operator: str)
         now = runtime.ground.clock()
         require_party(connection, terminal)
         serial = add_key(connection, terminal, public_key, at=now, days=days)
-        runtime.ground.audit.record(
-            connection,
-            actor=_actor(operator),
-            act="terminal.key_added",
-            subject=terminal,
-            detail={"serial": serial},
-            at=now,
-        )
+        _record(runtime, connection, operator, "terminal.key_added", terminal, {"serial": serial})
     click.echo(serial)
 
 
@@ -137,14 +123,7 @@ def withdraw(terminal: str, serial: str, operator: str, *, yes: bool) -> None:
         now = runtime.ground.clock()
         if not withdraw_key(connection, terminal, serial, at=now):
             raise Failed("there is no such key, or it was withdrawn before")
-        runtime.ground.audit.record(
-            connection,
-            actor=_actor(operator),
-            act="terminal.key_withdrawn",
-            subject=terminal,
-            detail={"serial": serial},
-            at=now,
-        )
+        _record(runtime, connection, operator, "terminal.key_withdrawn", terminal, {"serial": serial})
     click.echo("withdrawn")
 
 
@@ -158,14 +137,7 @@ def change_standing(terminal: str, standing: str, operator: str) -> None:
         require_party(connection, terminal)
         if not set_standing(connection, terminal, standing):
             raise Failed(f"the terminal is {standing} already")
-        runtime.ground.audit.record(
-            connection,
-            actor=_actor(operator),
-            act="terminal.standing_changed",
-            subject=terminal,
-            detail={"to": standing},
-            at=runtime.ground.clock(),
-        )
+        _record(runtime, connection, operator, "terminal.standing_changed", terminal, {"to": standing})
     click.echo(standing)
 
 
@@ -179,5 +151,10 @@ def list_all() -> None:
         click.echo(f"{row.id} {row.serial} {until} {row.standing} {row.institution} / {row.name}")
 
 
-def _actor(operator: str) -> str:
-    return f"operator:{operator}"[:60]
+def _record(
+    runtime: Runtime, connection: Connection, operator: str, act: str, subject: str, detail: dict[str, str]
+) -> None:
+    """Leave in the audit trail who changed the register, in the transaction that changes it."""
+    ground = runtime.ground
+    actor = f"operator:{operator}"[:60]
+    ground.audit.record(connection, actor=actor, act=act, subject=subject, detail=detail, at=ground.clock())

@@ -39,6 +39,7 @@ from ecard.errors import (
 from ecard.holders import is_social_security_number, number_index
 from ecard.refused_enrollments import refusals_are_final, refuse_enrollment
 from physical.card_proofs import (
+    SIGNING_GENERATION,
     Hello,
     card_keys,
     external_authentication,
@@ -56,7 +57,6 @@ from physical.register import ChipCard, get_chip_card, get_chip_card_by_id, requ
 from physical.terminal_sessions import find_terminal_session, take_terminal_session
 from sm.digest import sm3
 
-THIRD_GENERATION = "3.0"
 _DAY = timedelta(days=1)
 _WRONG_PINS_PER_CARD = 5  # a day, at all terminals together (threats.md E5)
 _WRONG_PIN = "abandoned_wrong_pin"
@@ -223,7 +223,7 @@ def _verify_chip(
         device_key_sm3=bytes.fromhex(enrollment.device_key_sm3),
     )
     public_key = None
-    if chip_card.generation == THIRD_GENERATION:
+    if chip_card.generation == SIGNING_GENERATION:
         code = chip_card.card_identification_code
         public_key = verify_card_certificate(desk.proofs, hello.certificate, card=code, at=now)
     opening = external_authentication(desk.proofs, keys, hello.challenge)

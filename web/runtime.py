@@ -1,7 +1,6 @@
 """All wiring on one page: settings in, everything that the service needs out."""
 
 import ctypes
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -145,11 +144,6 @@ def read_secret(settings: Settings) -> str:
 
 def secret_file(settings: Settings) -> Path:
     return settings.home / "keystore.secret"
-
-
-def draw_secret() -> str:
-    """Draw a secret for a development key store."""
-    return secrets.token_urlsafe(32)
 
 
 def _open_ephemeral(settings: Settings, durable: DatabaseEphemeral) -> Ephemeral:

@@ -13,7 +13,7 @@ from cli.key_store_options import StorePlace
 from core.clock import system_clock
 from core.database import Database
 from core.settings import Settings
-from ecard.holders import number_index
+from ecard.holders import check_character, number_index
 from physical.chip.files import HolderData, IssuerData, Sex, read_ef05
 from physical.chip.profiles import CONTACT_3_0
 from physical.chip.virtual_card import VirtualCard
@@ -32,8 +32,6 @@ from web.schema import migrate
 from web.schema_version import current_revision, head_revision
 
 REGION = "990100"  # exists nowhere
-_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999, clause 5
-_CHECK = "10X98765432"
 
 
 @dataclass(frozen=True)
@@ -150,10 +148,9 @@ def _person() -> HolderData:
     """Invent somebody: the region exists nowhere, the name belongs to nobody."""
     born = date(1950, 1, 1) + timedelta(days=secrets.randbelow(18_000))
     digits = f"{REGION}{born:%Y%m%d}{secrets.randbelow(1000):03}"
-    check = _CHECK[sum(int(digit) * weight for digit, weight in zip(digits, _WEIGHTS, strict=True)) % 11]
     sex = Sex.MALE if int(digits[-1]) % 2 else Sex.FEMALE
     return HolderData(
-        social_security_number=digits + check,
+        social_security_number=digits + check_character(digits),
         name="测试" + secrets.choice("甲乙丙丁戊己庚辛"),
         sex=sex,
         ethnic_group="01",
