@@ -49,12 +49,12 @@ class Sm2Algorithm(Algorithm):
     @staticmethod
     def to_jwk(key_obj: Any, as_dict: bool = False) -> Any:
         """Refuse: keys are written by ``write_public_jwk``."""
-        raise NotImplementedError
+        raise jwt.InvalidKeyError("SM2 keys are written by write_public_jwk")
 
     @staticmethod
     def from_jwk(jwk: Any) -> Any:
         """Refuse: keys are read by ``read_public_jwk``."""
-        raise NotImplementedError
+        raise jwt.InvalidKeyError("SM2 keys are read by read_public_jwk")
 
 
 def _known_algorithms() -> jwt.PyJWS:
