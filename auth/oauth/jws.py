@@ -47,12 +47,12 @@ class Sm2Algorithm(Algorithm):
         return True
 
     @staticmethod
-    def to_jwk(key_obj: Any, as_dict: bool = False) -> Any:
+    def to_jwk(key_obj: Any, as_dict: bool = False) -> Any:  # noqa: ARG004 - PyJWT's signature
         """Refuse: keys are written by ``write_public_jwk``."""
         raise jwt.InvalidKeyError("SM2 keys are written by write_public_jwk")
 
     @staticmethod
-    def from_jwk(jwk: Any) -> Any:
+    def from_jwk(jwk: Any) -> Any:  # noqa: ARG004 - PyJWT's signature
         """Refuse: keys are read by ``read_public_jwk``."""
         raise jwt.InvalidKeyError("SM2 keys are read by read_public_jwk")
 
