@@ -96,6 +96,8 @@ server_packages() {
     has redis-server || echo redis-server
     has ip || echo iproute2
     has_file /usr/lib/apache2/modules/mod_auth_openidc.so || echo libapache2-mod-auth-openidc
+    has chromium || echo chromium
+    has chromedriver || echo chromium-driver
 }
 
 # RUNLEVEL=1 keeps init scripts from starting what was just installed; the tests start servers of their own.

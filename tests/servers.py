@@ -41,7 +41,13 @@ class ServerDiedError(Exception):
 
 # ── Programs ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-DEBIAN_PACKAGES = {"initdb": "postgresql", "postgres": "postgresql", "redis-server": "redis-server"}
+DEBIAN_PACKAGES = {
+    "initdb": "postgresql",
+    "postgres": "postgresql",
+    "redis-server": "redis-server",
+    "chromium": "chromium",
+    "chromedriver": "chromium-driver",
+}
 
 
 def find_program(name: str) -> Path:

@@ -63,7 +63,8 @@ def test_redis_is_empty_each_time(redis_url, time_asked):
 
 
 def test_a_missing_server_names_the_command_that_installs_it(monkeypatch):
-    installed = {"initdb": Path("/usr/bin/initdb"), "postgres": None, "redis-server": None}
+    installed = {name: Path("/usr/bin", name) for name in servers.DEBIAN_PACKAGES}
+    installed |= {"postgres": None, "redis-server": None}
     monkeypatch.setattr(servers, "find_installed", installed.get)
     with pytest.raises(ServerMissingError, match=r"^sudo apt-get install -y postgresql redis-server$"):
         servers.find_program("postgres")
