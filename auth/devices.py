@@ -3,25 +3,31 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from auth.models import devices
-from core.clock import to_millis
+from core.clock import from_millis, to_millis
 from core.database import changed_one
 from core.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A phone bound to a card; ``standing`` is active or ended."""
+    """A phone bound to a card; ``standing`` is active or ended.
+
+    ``proven_at``: when phone and chip card last stood before a registered reader together.
+    """
 
     id: str
     card: str
     channel: str
     thumbprint: str
     standing: str
+    bound_at: datetime
+    proven_at: datetime
 
 
 def bind_device(
@@ -38,9 +44,15 @@ def bind_device(
             public_jwk=dict(public_jwk),
             standing="active",
             bound_at=to_millis(at),
+            proven_at=to_millis(at),
         )
     )
     return device
+
+
+def renew_proof(connection: Connection, device: str, *, at: datetime) -> None:
+    """Note that a bound phone and its chip card were before a registered reader again."""
+    connection.execute(devices.update().where(devices.c.id == device).values(proven_at=to_millis(at)))
 
 
 def active_devices(connection: Connection, card: str) -> list[Device]:
@@ -72,5 +84,6 @@ def end_device(connection: Connection, device: str, *, because: str, at: datetim
     return changed_one(connection, ended)
 
 
-def _device_of(row: sa.Row[tuple[object, ...]]) -> Device:
-    return Device(row.id, row.card, row.channel, row.thumbprint, row.standing)
+def _device_of(row: Any) -> Device:
+    times = (from_millis(row.bound_at), from_millis(row.proven_at))
+    return Device(row.id, row.card, row.channel, row.thumbprint, row.standing, *times)

@@ -61,6 +61,7 @@ devices = sa.Table(
     sa.Column("public_jwk", Json, nullable=False),
     sa.Column("standing", sa.String(20), nullable=False),
     sa.Column("bound_at", Millis, nullable=False),
+    sa.Column("proven_at", Millis, nullable=False, server_default="0"),
     sa.Column("ended_at", Millis, nullable=True),
     sa.Column("ended_because", sa.String(40), nullable=True),
 )

@@ -72,6 +72,18 @@ class Phone:
         """Ask for a code to show."""
         return self.call("POST", f"/v1/cards/{self.card}/codes", {"class": use, "kind": kind, "audience": audience})
 
+    def scan_login(self, code: str) -> httpx.Response:
+        """See what a login is for, by the code of its page or the address in its QR code."""
+        return self.call("POST", "/v1/login-requests", {"code": code.rpartition("/")[2]})
+
+    def approve_login(self, login: str) -> httpx.Response:
+        """Say yes to a login; the answer holds the number for the browser."""
+        return self.call("POST", f"/v1/login-requests/{login}/approve")
+
+    def deny_login(self, login: str) -> httpx.Response:
+        """Say no to a login."""
+        return self.call("POST", f"/v1/login-requests/{login}/deny")
+
     def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         """Send a request that is proven by the key alone; the proof covers the body."""
         content = b"" if body is None else json.dumps(body).encode()

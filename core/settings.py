@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     pin_failures_per_terminal_day: Annotated[int, Field(ge=1)] = 20
     round_trip_ceiling_ms: Annotated[int, Field(ge=1)] = 1000
     max_devices: Annotated[int, Field(ge=1, le=5)] = 1
+    logins_per_holder_hour: Annotated[int, Field(ge=1, le=1000)] = 20
+    wrong_login_codes_per_phone_hour: Annotated[int, Field(ge=1, le=1000)] = 20
+    wrong_login_codes_per_address_hour: Annotated[int, Field(ge=1, le=1_000_000)] = 600
     visit_minutes: Annotated[int, Field(ge=1, le=240)] = 30
     offline_upload_days: Annotated[int, Field(ge=1, le=30)] = 7
     token_seconds: Annotated[int, Field(ge=60, le=600)] = 300

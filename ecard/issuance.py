@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from auth.devices import active_devices, bind_device, end_device, find_device
+from auth.devices import active_devices, bind_device, end_device, find_device, renew_proof
 from auth.errors import DeviceEnded
 from auth.proofs import DeviceProof
 from core.clock import to_millis
@@ -204,6 +204,7 @@ def _bind_phone(ground: Ground, connection: Connection, enrollment: Enrollment, 
     for device in others[: max(0, len(others) - most_kept)]:
         _end_phone(ground, connection, enrollment, card, device, now)
     if same:
+        renew_proof(connection, same[0], at=now)
         return same[0]
     return bind_device(
         connection,

@@ -6,6 +6,7 @@ from pathlib import Path
 import flask_swagger_ui
 from flask import Blueprint, Flask, Response, request, send_from_directory
 
+import auth.login.routes
 import channels.routes
 import ecard.routes
 import physical.routes
@@ -45,6 +46,7 @@ def create_app(runtime: Runtime) -> Flask:
             "core.ground": runtime.ground,
             "auth.gate": runtime.gate,
             "auth.card_level": card_level,
+            "auth.login": runtime.login,
             "auth.oauth": runtime.oauth,
             "ecard.desk": runtime.enrollment,
             "qr.desk": runtime.codes,
@@ -59,6 +61,7 @@ def create_app(runtime: Runtime) -> Flask:
         physical.routes.blueprint,
         ecard.routes.enrollments,
         ecard.routes.cards,
+        auth.login.routes.requests,
         qr.routes.codes,
         qr.routes.redemptions,
         channels.routes.blueprint,

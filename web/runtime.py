@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from auth.guard import Gate
+from auth.login.desk import LoginDesk, offer_no_password
+from auth.login.purposes import ACCOUNT, OAUTH, AccountPurpose, LoginAddresses, OAuthPurpose
 from auth.oauth.clients import Clients
 from auth.oauth.desk import OAuthDesk
 from auth.oauth.nonces import ProofNonces
@@ -31,6 +33,7 @@ from core.settings import Environment, Settings
 from ecard.credential import USER_ID as CREDENTIAL_USER_ID
 from ecard.credential import CredentialSigner
 from ecard.desk import EnrollmentDesk
+from ecard.holders import find_holder_index
 from ecard.levels import card_state
 from physical.card_proofs import CardProofs
 from physical.hsm import AbsentCardHsm, CardHsm, RemoteCardHsm
@@ -70,6 +73,7 @@ class Runtime:
     ground: Ground
     gate: Gate
     oauth: OAuthServer
+    login: LoginDesk
     enrollment: EnrollmentDesk
     codes: CodeDesk
     store: KeyStore
@@ -106,10 +110,12 @@ def wire(
         audit=AuditTrail(store.symmetric(city_keys.AUDIT)),
         fields=fields,
     )
+    oauth = _open_oauth(ground, store, provider)
     return Runtime(
         ground=ground,
         gate=_open_gate(ground, store, provider),
-        oauth=_open_oauth(ground, store, provider),
+        oauth=oauth,
+        login=_open_login(oauth.desk, durable),
         enrollment=_open_enrollment(ground, store, provider, hsm or _open_hsm(settings, store)),
         codes=_open_codes(ground, store, provider),
         store=store,
@@ -170,8 +176,19 @@ def _open_oauth(ground: Ground, store: KeyStore, provider: Provider) -> OAuthSer
         token_keys=_UntilTheRingChanges(store, rings, lambda: load_token_keys(store, provider, algorithm)),
         card_states=card_state,
         pairwise_key=store.symmetric(city_keys.PAIRWISE),
+        login=LoginAddresses(),
     )
     return open_server(desk)
+
+
+def _open_login(oauth: OAuthDesk, durable: DatabaseEphemeral) -> LoginDesk:
+    return LoginDesk(
+        oauth=oauth,
+        purposes={OAUTH: OAuthPurpose(oauth), ACCOUNT: AccountPurpose(oauth.issuer)},
+        holder_indexes=find_holder_index,
+        check_password=offer_no_password,
+        counts=durable,
+    )
 
 
 def _open_hsm(settings: Settings, store: KeyStore) -> CardHsm:

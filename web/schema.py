@@ -6,6 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
+import auth.login.models
 import auth.models
 import auth.oauth.models
 import channels.models
@@ -19,6 +20,7 @@ from core.database import Database, metadata
 from web.schema_version import MIGRATIONS
 
 MODELS = (
+    auth.login.models,
     auth.models,
     auth.oauth.models,
     channels.models,

@@ -29,18 +29,11 @@ class CardStates(Protocol):
         """Tell how a card stands, or None for one that does not exist."""
 
 
-class LoginDesk(Protocol):
-    """Where the holder logs in and agrees: the pages are somebody else's."""
+class LoginPages(Protocol):
+    """Where the holder logs in and agrees (``auth.login``)."""
 
     def address_of(self, interaction: str) -> str:
         """Tell where the browser goes for this login request; a path of this service."""
-
-
-class PlainLoginDesk:
-    """Sends the browser to the bare state of its login request, until there are pages."""
-
-    def address_of(self, interaction: str) -> str:
-        return f"/oauth/interactions/{interaction}"
 
 
 @dataclass(frozen=True)
@@ -55,7 +48,7 @@ class OAuthDesk:
     token_keys: Callable[[], TokenKeys]
     card_states: CardStates
     pairwise_key: bytes = field(repr=False)
-    login: LoginDesk = field(default_factory=PlainLoginDesk)
+    login: LoginPages
 
     @property
     def issuer(self) -> str:

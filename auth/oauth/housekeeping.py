@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from auth.login.models import consents, logins
 from auth.oauth.models import (
     authorization_codes,
     interactions,
@@ -18,6 +19,8 @@ from core.clock import to_millis
 _KEPT = {
     pushed_requests: timedelta(minutes=15),
     interactions: timedelta(minutes=15),
+    logins: timedelta(days=1),
+    consents: timedelta(),
     authorization_codes: timedelta(days=1),  # a code that comes again within a day still ends its family
     revoked_tokens: timedelta(),
     refresh_tokens: timedelta(days=30),

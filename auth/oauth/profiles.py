@@ -30,6 +30,7 @@ class Profile:
         loopback: whether redirects to 127.0.0.1 and [::1] are taken, on any port (RFC 8252 section 7.3).
         grants: the grant types of the token endpoint.
         refresh_days: life of a grant that is refreshed; 0 for none.
+        consent_days: how long the holder's consent is remembered; 0 for asking each time.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Profile:
     loopback: bool
     grants: frozenset[str]
     refresh_days: int
+    consent_days: int = 0
 
 
 PARTNER = Profile(
@@ -86,6 +88,7 @@ RELYING_PARTY = Profile(
     loopback=False,
     grants=frozenset({CODE}),
     refresh_days=0,
+    consent_days=90,
 )
 PROFILES = {profile.name: profile for profile in (PARTNER, NATIVE, TERMINAL, RELYING_PARTY)}
 AUTHENTICATIONS = ("private_key_jwt", "tls_client_auth", "client_secret_basic", "client_secret_post", "none")

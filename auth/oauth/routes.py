@@ -17,13 +17,12 @@ from auth.guard import Anyone, Partner, allow, caller_address
 from auth.oauth.authorize import start_authorization
 from auth.oauth.errors import InvalidRequestError, OAuth2Error, visible
 from auth.oauth.forms import Form, read_form, read_parameters
-from auth.oauth.interactions import Interaction, browser_handle, get_interaction
+from auth.oauth.interactions import browser_handle
 from auth.oauth.metadata import RESOURCE_METADATA, key_set, resource_metadata, server_metadata
 from auth.oauth.pushed_requests import push_request
 from auth.oauth.requests import GivenRequest
-from auth.oauth.scopes import OPENID, SCOPES
+from auth.oauth.scopes import OPENID
 from auth.oauth.server import Answer, OAuthServer, error_answer
-from core.clock import from_millis, to_text
 from core.errors import Kind, Limited, Refusal, Unavailable
 from sm.errors import KeyStoreError, ProviderUnavailable
 
@@ -143,17 +142,8 @@ def get_authorize() -> Response:
         return response_of(error_answer(desk, error))
     response = Response(status=303, headers={"Location": handover.address, "Cache-Control": "no-store"})
     if handover.cookie is not None:
-        _remember_browser(response, handover.cookie)
+        remember_browser(response, handover.cookie)
     return response
-
-
-@blueprint.get("/oauth/interactions/<interaction>")
-@allow(Anyone)
-def get_interaction_state(interaction: str) -> Response:
-    """Tell the browser that began a login request who asks for what."""
-    with server().desk.ground.database.transaction() as connection:
-        found = get_interaction(server().desk, connection, interaction, browser=given_browser())
-    return response_of(Answer(200, _interaction_view(found)))
 
 
 def given_browser() -> str:
@@ -250,22 +240,12 @@ def _given_certificate() -> bytes | None:
         return None
 
 
-def _interaction_view(found: Interaction) -> dict[str, Any]:
-    scopes = [{"name": name, "zh": SCOPES[name].zh, "en": SCOPES[name].en} for name in found.request.scopes]
-    return {
-        "id": found.id,
-        "client": {"id": found.client.id, "name_zh": found.client.name_zh, "name_en": found.client.name_en},
-        "scopes": scopes,
-        "needed_level": found.request.needed_level,
-        "expires_at": to_text(from_millis(found.expires_at)),
-    }
-
-
 def _cookie_name() -> str:
     return "__Host-essc_browser" if _is_https() else "essc_browser"
 
 
-def _remember_browser(response: Response, secret: str) -> None:
+def remember_browser(response: Response, secret: str) -> None:
+    """Give a browser the secret by which it is known again."""
     response.set_cookie(
         _cookie_name(), secret, max_age=_COOKIE_SECONDS, secure=_is_https(), httponly=True, samesite="Lax", path="/"
     )

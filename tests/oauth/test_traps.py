@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import Client
 
-from auth.oauth.interactions import LoginRequestOver
+from auth.oauth.interactions import LoginRequestOver, browser_handle, get_interaction
 from auth.oauth.models import (
     authorization_codes,
     interactions,
@@ -325,7 +325,7 @@ def test_11_a_loopback_redirect_is_taken_on_any_port(native, given, taken):
     answer = native.authorize(**native.parameters(redirect_uri=given))
     if taken:
         assert answer.status_code == 303
-        assert answer.headers["Location"].startswith("/oauth/interactions/")
+        assert answer.headers["Location"].startswith("/login/for/")
     else:
         assert_refused(answer, "invalid_request")  # nothing goes to an address that is not the client's
 
@@ -448,7 +448,6 @@ def test_a_request_uri_survives_a_reload_and_is_spent_when_the_authorization_com
     assert_refused(partner.authorize(**asked), "invalid_request")
     with pytest.raises(LoginRequestOver):
         holder.approve(interaction)
-    assert server.http.get(f"/oauth/interactions/{interaction}").status_code == 410
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(89, 303), (90, 400)])
@@ -468,8 +467,11 @@ def test_another_browser_has_a_login_request_of_its_own_and_sees_no_other(server
     asked = {"client_id": partner.id, "request_uri": partner.push().json()["request_uri"]}
     mine = partner.authorize(**asked).headers["Location"]
     server.http.cookies.clear()
-    assert server.http.get(mine).status_code == 410
     assert partner.authorize(**asked).headers["Location"] != mine
+    oauth = server.runtime.oauth.desk
+    other = browser_handle(oauth, server.http.cookies["__Host-essc_browser"])
+    with server.database.transaction() as connection, pytest.raises(LoginRequestOver):
+        get_interaction(oauth, connection, mine.rpartition("/")[2], browser=other)
 
 
 def test_a_login_request_ends_with_its_ten_minutes(server, holder, partner):

@@ -10,6 +10,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from werkzeug.test import Client
 
 from auth.guard import CALLERS
+from tests.login.browser import Browser
 from tests.service import ISSUER, Service
 from tests.web.callers import HEADERS, Proven
 from tests.web.recording import Recording, faults_of, operations_of, resolve, validator_of
@@ -137,6 +138,7 @@ def test_everything_that_the_story_answers_is_as_described(sqlite_service):
             till.redeem(code, use)
             till.send("POST", "/v1/visits", {"visit_token": taken.json()["visit_token"]})
     _ask_around(sqlite_service, phone, till, card)
+    _log_in(sqlite_service, phone)
     phone.call("POST", f"{card}/loss-reports")
     phone.code("medical")
     sqlite_service.http.close()
@@ -162,6 +164,15 @@ def _ask_around(service: Service, phone: Any, till: Any, card: str) -> None:
     till.send("GET", f"/v1/terminal-sessions/ts_{'0' * 26}")
     till.redeem("0", "medical")
     till.send("POST", "/v1/redemptions", {"code": "0", "purpose": "medical"})
+
+
+def _log_in(service: Service, phone: Any) -> None:
+    for answer in (phone.approve_login, phone.deny_login):
+        browser = Browser(service).begin(reference=answer.__name__)
+        assert phone.scan_login(browser.code).status_code == 200
+        assert answer(browser.id).status_code == 200
+        phone.approve_login(browser.id)
+    phone.scan_login("BCDF-GHJK")
 
 
 # ── Nothing more is taken in than is described ───────────────────────────────────────────────────────────────────
@@ -190,6 +201,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /v1/enrollments/{enrollment}/abandon": {"reason": "operator"},
     "POST /v1/enrollments/{enrollment}/confirm": {"chip_card": "chp_" + "0" * 26, "confirmed": True},
     "POST /v1/cards/{card}/codes": {"class": "test"},
+    "POST /v1/login-requests": {"code": "BCDF-GHJK"},
     "POST /v1/code-images": {"code": "0" * 20},
     "POST /v1/redemptions": {"code": "0", "purpose": "test"},
     "POST /v1/visits": {"visit_token": "0" * 20},
