@@ -113,6 +113,7 @@ def _settings(stand: Stand) -> Settings:
         phone_requests_per_minute=6000,
         codes_per_minute=600,
         terminal_requests_per_minute=60000,
+        address_requests_per_minute=1_000_000,
     )
 
 
@@ -161,13 +162,14 @@ def _add_phone(runtime: Runtime, connection: Connection, number: int) -> SeededP
     }
     connection.execute(electronic_cards.insert().values(row))
     key = ec.generate_private_key(ec.SECP256R1())
-    public_jwk = _public_jwk(key)
+    public_jwk = public_jwk_of(key)
     name = thumbprint(public_jwk)
     device = bind_device(connection, card=card, channel="bench", thumbprint=name, public_jwk=public_jwk, at=now)
     return SeededPhone(device, card, card_index, key, public_jwk, name)
 
 
-def _public_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
+def public_jwk_of(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
+    """Write the public half of a key as a JWK."""
     described = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
     return {name: described[name] for name in ("crv", "kty", "x", "y")}
 

@@ -18,7 +18,7 @@ from bench.processes import children_of, command_of, cpu_seconds
 from tests.servers import PostgresServer, RedisServer, free_port, run_postgres, run_redis
 
 _READY_WITHIN = 30.0  # seconds
-_ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,22 @@ def open_stand() -> Iterator[Stand]:
         yield Stand(postgres, redis, stores, Path(folder))
 
 
+def run_service(
+    stand: Stand, name: str, command: Sequence[str], environment: Mapping[str, str]
+) -> contextlib.AbstractContextManager[Service]:
+    """Run a Python module as a service."""
+    return run_program(stand, name, [sys.executable, "-m", *command], environment)
+
+
 @contextlib.contextmanager
-def run_service(stand: Stand, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Service]:
+def run_program(stand: Stand, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Service]:
     """Run a service; ``{port}`` in its command or environment becomes a free port. It is ended in the end."""
     port = free_port()
     log = stand.folder / f"{name.replace(' ', '-')}-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *(word.format(port=port) for word in command)],
-            cwd=_ROOT,
+            [word.replace("{port}", str(port)) for word in command],
+            cwd=ROOT,
             env={**os.environ, **{key: value.replace("{port}", str(port)) for key, value in environment.items()}},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -88,7 +95,7 @@ def run_service(stand: Stand, name: str, command: Sequence[str], environment: Ma
 def send(service: Service, requests: list[bytes], *, status: int, connections: int = 4) -> Sent:
     """Send requests from a process of their own and tell what they cost; every answer must have this status."""
     loader = subprocess.Popen(
-        [sys.executable, "-m", "bench.load"], cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "bench.load"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert loader.stdin
     assert loader.stdout

@@ -1,0 +1,157 @@
+"""The authorization server: each request against an empty route of ours, and beside oidc-provider on Node."""
+
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from urllib.parse import urlencode
+
+from bench.node import install_packages, node
+from bench.oauth_seed import (
+    REDIRECT,
+    VERIFIER,
+    SeededPartner,
+    make_access_tokens,
+    make_codes,
+    make_refresh_tokens,
+    sign_assertion,
+    sign_proof,
+    sow_beside,
+    sow_partner,
+)
+from bench.report import Report, wide
+from bench.rounds import ratio, take_turns
+from bench.seed import sow
+from bench.services import run_ours
+from bench.stand import ROOT, Service, Stand, open_stand, run_program, send
+
+_ROUNDS = 5
+_MANY, _EMPTY = 400, 1500
+_USES_OF_A_TOKEN = 5
+"""A token lives for five minutes: one call of five pays for reading it."""
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_EMPTY_ROUTE = "empty route (GET /livez)"
+Make = Callable[[int], list[bytes]]
+
+
+def run(report: Report) -> None:
+    """Measure tokens, introspection, and a resource behind a bound token."""
+    report.heading("The authorization server")
+    with open_stand() as stand:
+        seeded = sow(stand)
+        partner = sow_partner(seeded)
+        with run_ours(stand, seeded) as ours, _run_beside(stand, partner) as beside:
+            for name, goal, own, theirs in _contests(partner, beside):
+                _contest(report, name, goal, _asking(ours, own), _asking(beside, theirs), _empty(ours))
+        seeded.runtime.close()
+
+
+def _contests(partner: SeededPartner, beside: Service) -> Sequence[tuple[str, float | None, Make, Make]]:
+    codes, fresh, tokens = (partial(make, partner) for make in (make_codes, make_refresh_tokens, make_access_tokens))
+    others = partial(sow_beside, beside)
+    return (
+        (
+            "a code becomes tokens, client by private_key_jwt",
+            None,
+            lambda count: [_redeem(partner, "/oauth/token", code) for code in codes(count)],
+            lambda count: [_redeem(partner, "/token", code) for code in others("codes", count)],
+        ),
+        (
+            "a refresh token becomes an access token, client by private_key_jwt",
+            None,
+            lambda count: [_refresh(partner, "/oauth/token", token) for token in fresh(count)],
+            lambda count: [_refresh(partner, "/token", token) for token in others("refresh", count)],
+        ),
+        (
+            "introspection of an access token, client by private_key_jwt",
+            None,
+            lambda count: [_introspect(partner, "/oauth/introspect", token) for token in tokens(count)],
+            lambda count: [_introspect(partner, "/token/introspection", token) for token in others("opaque", count)],
+        ),
+        (
+            "a resource (userinfo) behind a bound token and its proof",
+            3,
+            lambda count: _calls(partner, "/oauth/userinfo", tokens(count // _USES_OF_A_TOKEN)),
+            lambda count: _calls(partner, "/me", others("opaque", count // _USES_OF_A_TOKEN)),
+        ),
+    )
+
+
+def _contest(
+    report: Report,
+    name: str,
+    goal: float | None,
+    own: Callable[[], float],
+    theirs: Callable[[], float],
+    empty: Callable[[], float],
+) -> None:
+    costs = take_turns({"ours": own, "oidc-provider": theirs, _EMPTY_ROUTE: empty}, _ROUNDS)
+    report.note()
+    report.costs(costs, name)
+    in_empty_routes = ratio(costs, "ours", _EMPTY_ROUTE)
+    if goal is None:
+        report.note(f"- {name}: {wide(in_empty_routes)} empty routes")
+        report.at_least(f"{name}, against oidc-provider", ratio(costs, "oidc-provider", "ours"), 1)
+    else:
+        report.at_most(f"{name}, in empty routes", in_empty_routes.middle, goal, "empty routes")
+        report.note(f"- {name}, against oidc-provider: {wide(ratio(costs, 'oidc-provider', 'ours'), '×')}")
+
+
+def _asking(service: Service, make: Make) -> Callable[[], float]:
+    return lambda: send(service, make(_MANY), status=200).service
+
+
+def _empty(service: Service) -> Callable[[], float]:
+    request = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1:8460\r\n\r\n"
+    return lambda: send(service, [request] * _EMPTY, status=200).service
+
+
+def _run_beside(stand: Stand, partner: SeededPartner) -> AbstractContextManager[Service]:
+    settings = stand.folder / "oidc-provider.json"
+    settings.write_text(json.dumps(partner.settings()))
+    folder = ROOT / "bench" / "oidc_provider"
+    modules = install_packages(folder)
+    command = [node(), str(folder / "server.mjs"), "{port}", str(settings), str(modules)]
+    return run_program(stand, "oidc-provider", command, {"NODE_ENV": "production", "NODE_NO_WARNINGS": "1"})
+
+
+def _redeem(partner: SeededPartner, path: str, code: str) -> bytes:
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, "code_verifier": VERIFIER}
+    return _post(partner, path, form, proven=True)
+
+
+def _refresh(partner: SeededPartner, path: str, token: str) -> bytes:
+    return _post(partner, path, {"grant_type": "refresh_token", "refresh_token": token}, proven=True)
+
+
+def _introspect(partner: SeededPartner, path: str, token: str) -> bytes:
+    return _post(partner, path, {"token": token}, proven=False)
+
+
+def _calls(partner: SeededPartner, path: str, tokens: Sequence[str]) -> list[bytes]:
+    uses = itertools.chain.from_iterable(itertools.repeat(token, _USES_OF_A_TOKEN) for token in tokens)
+    return [_call(partner, path, token) for token in uses]
+
+
+def _post(partner: SeededPartner, path: str, form: dict[str, str], *, proven: bool) -> bytes:
+    identity = {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": sign_assertion(partner)}
+    body = urlencode({**form, **identity}).encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(body))}
+    if proven:
+        headers["DPoP"] = sign_proof(partner, "POST", path)
+    return _request("POST", path, headers, body)
+
+
+def _call(partner: SeededPartner, path: str, token: str) -> bytes:
+    headers = {"Authorization": f"DPoP {token}", "DPoP": sign_proof(partner, "GET", path, token)}
+    return _request("GET", path, headers, b"")
+
+
+def _request(method: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "Host: 127.0.0.1:8460",
+        *(f"{name}: {text}" for name, text in headers.items()),
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
