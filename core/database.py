@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.errors import Refusal, Unavailable, UnsafeSettings
+from core.prepared import Prepared, begin, run_prepared
 
 metadata = sa.MetaData(
     naming_convention={
@@ -33,6 +34,8 @@ RowNumber = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 _POSTGRES_OPTIONS = "-c statement_timeout=10000 -c lock_timeout={lock} -c idle_in_transaction_session_timeout=30000"
 _LOOK_OPTIONS = {"connect_timeout": 5, "options": "-c statement_timeout=10000 -c default_transaction_read_only=on"}
+_VALUE = re.compile(r"(?<!:):([a-z]\w*)")
+_PREPARED = "core.prepared"
 _DRIVER_FAULTS = (
     sa.exc.OperationalError,
     sa.exc.InterfaceError,
@@ -60,7 +63,9 @@ class Statement:
         ``lock`` is appended on PostgreSQL only: SQLite has one writer at a time.
         """
         self.sqlite = re.sub(r"::\w+", "", sql)
-        self.psycopg = re.sub(r"(?<!:):([a-z]\w*)", r"%(\1)s", f"{sql} {lock}".strip())
+        self.postgres = f"{sql} {lock}".strip()
+        self.names = tuple(dict.fromkeys(_VALUE.findall(self.postgres)))
+        self.query = _VALUE.sub(lambda found: f"${self.names.index(found[1]) + 1}", self.postgres).encode()
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Send the statement inside the transaction that is open on ``connection`` and fetch what it returns."""
@@ -68,8 +73,8 @@ class Statement:
             connection.begin()  # SQLAlchemy must know of the transaction, or its commit would do nothing
         driver = connection.connection.driver_connection
         if isinstance(driver, psycopg.Connection):
-            cursor = driver.execute(self.psycopg, values, prepare=True)
-            return cursor.fetchall() if cursor.description else []
+            begin(driver)
+            return run_prepared(driver, connection.info.setdefault(_PREPARED, {}), self.query, self.names, values)
         assert isinstance(driver, sqlite3.Connection)
         return driver.execute(self.sqlite, values).fetchall()
 
@@ -85,10 +90,9 @@ class Together:
         self._first = first
         self._then = then
         chained = ", ".join(
-            f"then_{number} AS ({_selected_from_first(statement.psycopg)})" for number, statement in enumerate(then)
+            f"then_{number} AS ({_selected_from_first(statement.postgres)})" for number, statement in enumerate(then)
         )
-        self._whole = Statement("")
-        self._whole.psycopg = f"WITH first AS ({first.psycopg}), {chained} SELECT * FROM first"  # noqa: S608 - of statements in the code
+        self._whole = Statement(f"WITH first AS ({first.postgres}), {chained} SELECT * FROM first")  # noqa: S608 - of statements in the code
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Write all of it, or nothing of it: then the list is empty."""
@@ -114,17 +118,19 @@ class _Look:
         arguments, options = dialect.create_connect_args(engine.url)
         self._arguments, self._options = arguments, {**_LOOK_OPTIONS, **options}
         self._driver: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._prepared: Prepared = {}
 
-    def run(self, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def run(self, statement: Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Send one statement; a connection that died while it idled is replaced once."""
         if self._driver is not None and not self._driver.closed:
             try:
-                return self._driver.execute(sql, values, prepare=True).fetchall()
+                return run_prepared(self._driver, self._prepared, statement.query, statement.names, values)
             except psycopg.OperationalError:
                 if not self._driver.closed:
                     raise
         self._driver = psycopg.connect(*self._arguments, **self._options, autocommit=True)
-        return self._driver.execute(sql, values, prepare=True).fetchall()
+        self._prepared = {}
+        return run_prepared(self._driver, self._prepared, statement.query, statement.names, values)
 
     def close(self) -> None:
         if self._driver is not None:
@@ -190,7 +196,7 @@ class Database:
                 return statement.run(connection, values)
         look = self._take_look()
         try:
-            return look.run(statement.psycopg, values)
+            return look.run(statement, values)
         except _DRIVER_FAULTS as fault:
             raise DatabaseUnavailable(type(fault).__name__, retry_after=2) from fault
         finally:
@@ -242,7 +248,10 @@ def _open_engine(url: str, pool_size: int, lock_milliseconds: int) -> Engine:
         "hide_parameters": True,  # an error's text must not hold what was being stored
     }
     if url.startswith("postgresql"):
-        options = {"connect_timeout": 5, "options": _POSTGRES_OPTIONS.format(lock=lock_milliseconds)}
+        options: dict[str, Any] = {"connect_timeout": 5, "options": _POSTGRES_OPTIONS.format(lock=lock_milliseconds)}
+        options["prepare_threshold"] = (
+            None  # with statements of its own, psycopg forgets all after a rollback: ours too
+        )
         return sa.create_engine(url, pool_recycle=1800, connect_args=options, **common)
     _make_private(sa.make_url(url).database)
     engine = sa.create_engine(url, connect_args={"timeout": lock_milliseconds / 1000}, **common)
