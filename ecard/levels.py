@@ -1,7 +1,7 @@
 from sqlalchemy.engine import Connection
 
 from auth.oauth.desk import CardState
-from core.database import Statement
+from core.database import Database, Statement
 from ecard.cards import get_card
 
 _STATE = Statement("SELECT level, standing FROM electronic_cards WHERE id = :card")
@@ -12,7 +12,7 @@ def card_level(connection: Connection, card: str) -> str:
     return get_card(connection, card).level
 
 
-def card_state(connection: Connection, card: str) -> CardState | None:
+def card_state(database: Database, card: str) -> CardState | None:
     """Tell ``auth`` how a card stands; None for one that does not exist."""
-    rows = _STATE.run(connection, {"card": card})
+    rows = database.look(_STATE, {"card": card})
     return CardState(rows[0][0], rows[0][1] == "active") if rows else None

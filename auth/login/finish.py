@@ -62,7 +62,7 @@ def next_step(desk: LoginDesk, connection: Connection, login: Login, interaction
         return _BEFORE_PROOF[login.state]
     known = proven(desk, connection, login)
     if not reaches(known.acr, login.needed_level):
-        card = desk.card_states(connection, known.card)
+        card = desk.card_states(desk.ground.database, known.card)
         return Step.RAISE if card and reaches(card.level, login.needed_level) else Step.UNMET
     if interaction is None or _has_agreed(desk, connection, known.card, interaction):
         return Step.FINISH

@@ -247,7 +247,7 @@ def require_good_phone(desk: LoginDesk, connection: Connection, card: str | None
     found = find_device(connection, device)
     if found is None or found.standing != "active" or found.card != card:
         raise DeviceEnded
-    state = desk.card_states(connection, card)
+    state = desk.card_states(desk.ground.database, card)
     if state is None or not state.active:
         raise CardNotGood
     return state

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from auth.oauth.authorization_requests import AuthorizationRequest
@@ -11,9 +10,16 @@ from auth.oauth.desk import OAuthDesk
 from auth.oauth.grants import Grant
 from auth.oauth.models import authorization_codes
 from auth.oauth.profiles import CODE_SECONDS
-from core.database import changed_one
+from core.database import Statement
 
 _KIND = "code"
+_FIND = Statement(
+    "SELECT handle, grant_id, redirect_uri, code_challenge, thumbprint, nonce, expires_at, spent_at"
+    " FROM authorization_codes WHERE handle = :handle AND client = :client"
+)
+_SPEND = Statement(
+    "UPDATE authorization_codes SET spent_at = :now WHERE handle = :handle AND spent_at IS NULL RETURNING 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +64,12 @@ def issue_code(desk: OAuthDesk, connection: Connection, grant: Grant, request: A
     return code
 
 
-def find_code(desk: OAuthDesk, connection: Connection, client: Client, given: str) -> AuthorizationCode | None:
+def find_code(desk: OAuthDesk, client: Client, given: str) -> AuthorizationCode | None:
     """Find a code of this client, whether or not it is still good."""
-    codes = authorization_codes.c
-    found = sa.select(authorization_codes).where(
-        codes.handle == desk.stored.handle(_KIND, given), codes.client == client.id
-    )
-    row = connection.execute(found).first()
-    if row is None:
-        return None
-    kept = (row.redirect_uri, row.code_challenge, row.thumbprint, row.nonce, row.expires_at, row.spent_at)
-    return AuthorizationCode(row.handle, row.grant_id, *kept)
+    rows = desk.ground.database.look(_FIND, {"handle": desk.stored.handle(_KIND, given), "client": client.id})
+    return AuthorizationCode(*rows[0]) if rows else None
 
 
 def spend_code(connection: Connection, code: AuthorizationCode, now: int) -> bool:
     """Use a code up; False if another request has. The database decides a race."""
-    codes = authorization_codes.c
-    unspent = authorization_codes.update().where(codes.handle == code.handle, codes.spent_at.is_(None))
-    return changed_one(connection, unspent.values(spent_at=now))
+    return bool(_SPEND.run(connection, {"handle": code.handle, "now": now}))

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sqlalchemy.engine import Connection
-
 from auth.oauth.clients import Clients
 from auth.oauth.nonces import ProofNonces
 from auth.oauth.stored_secrets import StoredSecrets
 from auth.oauth.token_keys import TokenKeys
+from core.database import Database
 from core.ground import Ground
 from sm.sm2 import Provider
 
@@ -25,7 +24,7 @@ class CardState:
 class CardStates(Protocol):
     """Asked of ``ecard``."""
 
-    def __call__(self, connection: Connection, card: str) -> CardState | None:
+    def __call__(self, database: Database, card: str) -> CardState | None:
         """Tell how a card stands, or None for one that does not exist."""
 
 

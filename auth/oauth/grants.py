@@ -85,9 +85,9 @@ def start_grant(
     return grant
 
 
-def find_live_grant(connection: Connection, grant: str, at: datetime) -> Grant | None:
+def find_live_grant(database: Database, grant: str, at: datetime) -> Grant | None:
     """Find a grant that still counts: not ended, not over, its client and its phone still standing."""
-    rows = _LIVE_GRANT.run(connection, {"family": grant, "now": to_millis(at)})
+    rows = database.look(_LIVE_GRANT, {"family": grant, "now": to_millis(at)})
     return _grant_of(SimpleNamespace(**dict(zip(_COLUMNS, rows[0], strict=True)))) if rows else None
 
 

@@ -131,7 +131,7 @@ def complete_interaction(desk: OAuthDesk, interaction: Interaction, approval: Ap
     Raises ``LoginRequestOver`` for a login request, or a pushed request behind it, that somebody else has used up.
     """
     with desk.ground.database.transaction() as connection:
-        objection = _find_objection(desk, connection, interaction.request, approval)
+        objection = _find_objection(desk, interaction.request, approval)
         if objection is not None:
             return _end_with(desk, connection, interaction, objection)
         _close(desk, connection, interaction, "completed")
@@ -152,12 +152,10 @@ def error_address(desk: OAuthDesk, redirect_uri: str, state: str | None, error: 
     return answer_address(redirect_uri, {**said, "state": state, "iss": desk.issuer})
 
 
-def _find_objection(
-    desk: OAuthDesk, connection: Connection, request: AuthorizationRequest, approval: Approval
-) -> OAuth2Error | None:
+def _find_objection(desk: OAuthDesk, request: AuthorizationRequest, approval: Approval) -> OAuth2Error | None:
     if not set(approval.scopes) <= set(request.scopes):
         raise ValueError("more was allowed than asked for")
-    card = desk.card_states(connection, approval.card)
+    card = desk.card_states(desk.ground.database, approval.card)
     if card is None or not card.active or not reaches(card.level, approval.acr):
         return AccessDeniedError("The card does not stand good for this")
     if not approval.scopes or (OPENID in request.scopes and OPENID not in approval.scopes):

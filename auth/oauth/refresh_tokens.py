@@ -23,6 +23,11 @@ _FIND = Statement(
     "SELECT handle, grant_id, client, thumbprint, expires_at, spent_at FROM refresh_tokens WHERE handle = :handle"
 )
 
+_ADD = Statement(
+    "INSERT INTO refresh_tokens (handle, grant_id, client, thumbprint, issued_at, expires_at)"
+    " VALUES (:handle, :grant_id, :client, :thumbprint, :issued_at, :expires_at)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
@@ -46,7 +51,7 @@ def issue_refresh_token(
     """Draw a refresh token; that of a public client is bound to its key, if it showed one."""
     token, handle = desk.stored.draw(_KIND)
     bound = thumbprint if client.is_public else None
-    connection.execute(refresh_tokens.insert().values(_values(desk, handle, grant, bound)))
+    _ADD.run(connection, _values(desk, handle, grant, bound))
     return token
 
 

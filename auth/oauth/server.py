@@ -4,7 +4,7 @@ Others add to it by ``register_grant`` (device flow, token exchange) where it is
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import local
 from typing import Any
@@ -41,7 +41,13 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         self._thread = local()
 
     def connection(self) -> Connection:
-        """Give the transaction of the request that this thread is answering."""
+        """Give the transaction of the request that this thread is answering; it begins when it is first asked for.
+
+        A request that changes nothing, as most refreshes and all introspections, so costs no BEGIN and no COMMIT.
+        """
+        if self._thread.connection is None:
+            transaction = self.desk.ground.database.transaction()
+            self._thread.connection = self._thread.stack.enter_context(transaction)
         connection: Connection = self._thread.connection
         return connection
 
@@ -71,8 +77,8 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
 
     @contextmanager
     def _in_transaction(self) -> Iterator[None]:
-        with self.desk.ground.database.transaction() as connection:
-            self._thread.connection = connection
+        with ExitStack() as stack:
+            self._thread.stack, self._thread.connection = stack, None
             yield
 
     def _answered(self, respond: Any) -> Answer:

@@ -79,11 +79,11 @@ class BoundGrant:
 
     def require_live_grant(self, name: str) -> Grant:
         """Find what was allowed; raises ``InvalidGrantError`` if it has ended or its card does not stand good."""
-        grant = find_live_grant(self.connection, name, self.desk.ground.clock())
+        grant = find_live_grant(self.desk.ground.database, name, self.desk.ground.clock())
         if grant is None:
             raise InvalidGrantError("What was allowed has ended")
         if grant.card is not None:
-            card = self.desk.card_states(self.connection, grant.card)
+            card = self.desk.card_states(self.desk.ground.database, grant.card)
             if card is None or not card.active or not reaches(card.level, grant.acr):
                 raise InvalidGrantError("The card does not stand good for this")
         return grant
@@ -118,7 +118,7 @@ class CodeGrant(BoundGrant, AuthorizationCodeGrant):  # type: ignore[misc]  # Au
 
     def query_authorization_code(self, code: str, client: Client) -> AuthorizationCode | None:
         """Find the code; a spent one ends its family."""
-        found = find_code(self.desk, self.connection, client, code)
+        found = find_code(self.desk, client, code)
         if found is not None and found.spent_at is not None:
             self._refuse_replay(client, found)
         return found

@@ -73,7 +73,7 @@ class TokenLookUp:
         if token is None:
             return None
         now = millis_now(desk.ground)
-        grant = find_live_grant(self.connection, token.grant, desk.ground.clock())
+        grant = find_live_grant(desk.ground.database, token.grant, desk.ground.clock())
         return KnownToken(token, grant is not None and token.spent_at is None and token.expires_at > now, grant)
 
 
