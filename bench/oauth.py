@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from urllib.parse import urlencode
@@ -66,8 +66,8 @@ def _contests(partner: SeededPartner, beside: Service) -> Sequence[tuple[str, fl
         (
             "introspection of an access token, client by private_key_jwt",
             None,
-            lambda count: [_introspect(partner, "/oauth/introspect", token) for token in tokens(count)],
-            lambda count: [_introspect(partner, "/token/introspection", token) for token in others("opaque", count)],
+            lambda count: _introspections(partner, "/oauth/introspect", tokens(count // _USES_OF_A_TOKEN)),
+            lambda count: _introspections(partner, "/token/introspection", others("opaque", count // _USES_OF_A_TOKEN)),
         ),
         (
             "a resource (userinfo) behind a bound token and its proof",
@@ -125,13 +125,16 @@ def _refresh(partner: SeededPartner, path: str, token: str) -> bytes:
     return _post(partner, path, {"grant_type": "refresh_token", "refresh_token": token}, proven=True)
 
 
-def _introspect(partner: SeededPartner, path: str, token: str) -> bytes:
-    return _post(partner, path, {"token": token}, proven=False)
+def _introspections(partner: SeededPartner, path: str, tokens: Sequence[str]) -> list[bytes]:
+    return [_post(partner, path, {"token": token}, proven=False) for token in _used(tokens)]
 
 
 def _calls(partner: SeededPartner, path: str, tokens: Sequence[str]) -> list[bytes]:
-    uses = itertools.chain.from_iterable(itertools.repeat(token, _USES_OF_A_TOKEN) for token in tokens)
-    return [_call(partner, path, token) for token in uses]
+    return [_call(partner, path, token) for token in _used(tokens)]
+
+
+def _used(tokens: Sequence[str]) -> Iterator[str]:
+    return itertools.chain.from_iterable(itertools.repeat(token, _USES_OF_A_TOKEN) for token in tokens)
 
 
 def _post(partner: SeededPartner, path: str, form: dict[str, str], *, proven: bool) -> bytes:
