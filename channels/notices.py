@@ -21,6 +21,8 @@ _TO_ALL_DEVICES = {
     "card.loss_reported",
     "card.loss_lifted",
     "card.cancelled",
+    "card.password_changed",
+    "card.password_locked",
     "code.redeemed",
     "code.taken_twice",
 }

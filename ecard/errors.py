@@ -1,5 +1,9 @@
 """Refusals about enrolling, issuing and the standing of electronic cards."""
 
+from datetime import datetime
+from math import ceil
+
+from core.clock import to_text
 from core.errors import Kind, Refusal
 
 
@@ -100,3 +104,63 @@ class StandingConflict(Refusal):
     title_zh = "卡片当前状态不允许此操作。"
     next_en = "Look at the card's standing first."
     next_zh = "请先查询卡片状态。"
+
+
+class PasswordWeak(Refusal):
+    kind = Kind.UNPROCESSABLE
+    code = "password_weak"
+    title_en = "This password is too easy to guess."
+    title_zh = "该密码过于简单，容易被他人猜到。"
+    next_en = "Choose six digits: no runs, no repeats, nothing that stands in your social security number."
+    next_zh = "请设置六位数字，避免连续、重复等有规律的数字，也不要使用社会保障号码中的数字。"
+
+    def __init__(self, rule: str) -> None:
+        """``rule``: six_digits, run, repeat or number. Kept with it: that a try was made, which is limited."""
+        super().__init__(f"rule {rule}", recorded=True, extra={"rule": rule})
+
+
+class PasswordNotSet(Refusal):
+    kind = Kind.CONFLICT
+    code = "password_not_set"
+    title_en = "The holder has not set a password for the electronic card."
+    title_zh = "持卡人尚未设置电子社保卡密码。"
+    next_en = "Hold the chip card to a reader with the card app, then set a password in it."
+    next_zh = "请在读卡终端用手机验证实体卡后，在应用中设置密码。"
+
+
+class PasswordWrong(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "password_wrong"
+    title_en = "This is not the password of the electronic card."
+    title_zh = "电子社保卡密码不正确。"
+    next_en = "Try again; after five wrong tries the password is locked for 24 hours."
+    next_zh = "请重新输入；连续输错五次，密码将锁定 24 小时。"
+
+    def __init__(self, tries_left: int) -> None:
+        """``tries_left``: until the next lock. The try is counted although it is refused."""
+        super().__init__(recorded=True, extra={"tries_left": tries_left})
+        self.tries_left = tries_left
+
+
+class PasswordLocked(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "password_locked"
+    title_en = "The password of the electronic card is locked after too many wrong tries."
+    title_zh = "电子社保卡密码输错次数过多，已被锁定。"
+    next_en = "Wait until the time given, or hold the chip card to a reader with the card app and set a new password."
+    next_zh = "请在所示时间之后重试，或在读卡终端用手机验证实体卡后重新设置密码。"
+
+    def __init__(self, until: datetime | None, *, now: datetime) -> None:
+        """``until`` None: until the password is set anew, however long that takes."""
+        seconds = ceil((until - now).total_seconds()) if until else None
+        super().__init__(retry_after=seconds, extra={"locked_until": to_text(until) if until else None})
+        self.until = until
+
+
+class ChipNotPresent(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "chip_not_present"
+    title_en = "For this the chip card has to be shown to a reader first."
+    title_zh = "办理此项须先在读卡终端验证实体卡。"
+    next_en = "Hold the chip card to a registered reader with this phone, then repeat this within ten minutes."
+    next_zh = "请用本手机在登记的读卡终端验证实体卡，并在十分钟内重新操作。"

@@ -32,6 +32,19 @@ electronic_cards = sa.Table(
     sa.Column("issued_at", Millis, nullable=False),
 )
 
+card_passwords = sa.Table(
+    "card_passwords",
+    metadata,
+    sa.Column("holder", sa.String(40), sa.ForeignKey("holders.id"), primary_key=True),
+    sa.Column("salt", sa.String(32), nullable=False),
+    sa.Column("mac", sa.String(64), nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("tries_in_all", sa.Integer, nullable=False),
+    sa.Column("locked_until", Millis, nullable=True),
+    sa.Column("set_at", Millis, nullable=False),
+    sa.Column("changed_at", Millis, nullable=False),
+)
+
 enrollments = sa.Table(
     "enrollments",
     metadata,

@@ -12,7 +12,7 @@ from core.clock import to_text
 from core.errors import Missing
 from core.ground import Ground
 from ecard.cards import ElectronicCard, get_card
-from ecard.desk import EnrollmentDesk
+from ecard.desk import EnrollmentDesk, PasswordDesk
 from ecard.enrollment import (
     abandon_enrollment,
     accept_complete,
@@ -24,6 +24,7 @@ from ecard.enrollment import (
 from ecard.enrollment_records import find_enrollment_of_session
 from ecard.holders import get_holder, mask_name
 from ecard.issuance import issue_card
+from ecard.password import PasswordState, keep_password, view_password
 from ecard.policy import may_pay
 from ecard.schemas import (
     AbandonSchema,
@@ -37,6 +38,8 @@ from ecard.schemas import (
     HelloAnswerSchema,
     HelloSchema,
     IssuedSchema,
+    PasswordSchema,
+    SetPasswordSchema,
     StartedSchema,
     StartSchema,
     StateSchema,
@@ -52,6 +55,10 @@ cards = ApiBlueprint("cards", __name__, url_prefix="/v1/cards", description="The
 
 def desk() -> EnrollmentDesk:
     return cast("EnrollmentDesk", current_app.extensions["ecard.desk"])
+
+
+def passwords() -> PasswordDesk:
+    return cast("PasswordDesk", current_app.extensions["ecard.passwords"])
 
 
 @enrollments.get("/terminal-sessions/<session>")
@@ -216,6 +223,34 @@ def post_loss_report(caller: Phone, card: str) -> dict[str, Any]:
     return {"id": card, "state": "suspended"}
 
 
+@cards.get("/<card>/password")
+@allow(Phone, scope="card")
+@cards.response(200, PasswordSchema)
+def get_password(caller: Phone, card: str) -> dict[str, Any]:
+    """See whether there is a password and whether it is locked."""
+    ground = desk().ground
+    with ground.database.transaction() as connection:
+        found = own_card(ground, caller, card)
+        return _password_view(view_password(passwords(), connection, found.holder))
+
+
+@cards.put("/<card>/password")
+@allow(Phone, scope="card")
+@cards.arguments(SetPasswordSchema())
+@cards.response(200, PasswordSchema)
+def put_password(caller: Phone, given: dict[str, Any], card: str) -> dict[str, Any]:
+    """Set the password (电子社保卡密码), change it, or reset it after it was forgotten or locked.
+
+    To set or reset it, hold the chip card to a reader with this phone within the ten minutes before; to change it, send
+    the current one. It counts for all cards of the holder and in every channel.
+    """
+    ground = desk().ground
+    with ground.database.transaction() as connection:
+        found = own_card(ground, caller, card)
+        keep_password(passwords(), connection, found, caller.device, given=given["password"], current=given["current"])
+        return _password_view(view_password(passwords(), connection, found.holder))
+
+
 def own_card(ground: Ground, caller: Phone, card: str) -> ElectronicCard:
     """Find the caller's own card; anybody else's looks as if it were not there."""
     if card != caller.card:
@@ -240,3 +275,13 @@ def _hello(given: dict[str, Any]) -> Hello:
         pin_tries_left=given["pin_tries_left"],
         round_trip_ms=given["round_trip_ms"],
     )
+
+
+def _password_view(state: PasswordState) -> dict[str, Any]:
+    return {
+        "set": state.is_set,
+        "locked": state.is_locked,
+        "locked_until": to_text(state.locked_until) if state.locked_until else None,
+        "tries_left": state.tries_left,
+        "changed_at": to_text(state.changed_at) if state.changed_at else None,
+    }

@@ -115,3 +115,31 @@ class CardStateSchema(Schema):
 
 class CredentialSchema(Schema):
     credential = fields.String()
+
+
+_SIX_DIGITS = {
+    "format": "password",
+    "example": "274958",
+    "description": "six digits; docs/decisions/0012 lists what is refused",
+}
+
+
+class SetPasswordSchema(Schema):
+    password = fields.String(required=True, validate=validate.Length(max=64), metadata=_SIX_DIGITS)
+    current = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(max=64),
+        metadata={"format": "password", "example": "830472", "description": "to change it; not to set or reset it"},
+    )
+
+
+class PasswordSchema(Schema):
+    set = fields.Boolean()
+    locked = fields.Boolean()
+    locked_until = fields.String(
+        allow_none=True,
+        metadata={"format": "date-time", "description": "null while locked: until the password is set anew"},
+    )
+    tries_left = fields.Integer(metadata={"description": "wrong tries until the next lock"})
+    changed_at = fields.String(allow_none=True, metadata={"format": "date-time"})

@@ -49,6 +49,7 @@ def create_app(runtime: Runtime) -> Flask:
             "auth.login": runtime.login,
             "auth.oauth": runtime.oauth,
             "ecard.desk": runtime.enrollment,
+            "ecard.passwords": runtime.passwords,
             "qr.desk": runtime.codes,
             "web.runtime": runtime,
         }

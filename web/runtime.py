@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
@@ -12,7 +13,7 @@ from typing import Generic, TypeVar
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from auth.guard import Gate
-from auth.login.desk import LoginDesk, offer_no_password
+from auth.login.desk import LoginDesk
 from auth.login.purposes import ACCOUNT, OAUTH, AccountPurpose, LoginAddresses, OAuthPurpose
 from auth.oauth.clients import Clients
 from auth.oauth.desk import OAuthDesk
@@ -32,9 +33,10 @@ from core.sealed_fields import SealedFields
 from core.settings import Environment, Settings
 from ecard.credential import USER_ID as CREDENTIAL_USER_ID
 from ecard.credential import CredentialSigner
-from ecard.desk import EnrollmentDesk
+from ecard.desk import EnrollmentDesk, PasswordDesk
 from ecard.holders import find_holder_index
 from ecard.levels import card_state
+from ecard.password import check_password
 from physical.card_proofs import CardProofs
 from physical.hsm import AbsentCardHsm, CardHsm, RemoteCardHsm
 from physical.hsm_wire import read_link_key
@@ -75,6 +77,7 @@ class Runtime:
     oauth: OAuthServer
     login: LoginDesk
     enrollment: EnrollmentDesk
+    passwords: PasswordDesk
     codes: CodeDesk
     store: KeyStore
     provider: Provider
@@ -111,12 +114,14 @@ def wire(
         fields=fields,
     )
     oauth = _open_oauth(ground, store, provider)
+    passwords = PasswordDesk(ground, durable, oauth.desk.stored.derive("card-password", ""))
     return Runtime(
         ground=ground,
         gate=_open_gate(ground, store, provider),
         oauth=oauth,
-        login=_open_login(oauth.desk, durable),
+        login=_open_login(oauth.desk, passwords, durable),
         enrollment=_open_enrollment(ground, store, provider, hsm or _open_hsm(settings, store)),
+        passwords=passwords,
         codes=_open_codes(ground, store, provider),
         store=store,
         provider=provider,
@@ -181,12 +186,12 @@ def _open_oauth(ground: Ground, store: KeyStore, provider: Provider) -> OAuthSer
     return open_server(desk)
 
 
-def _open_login(oauth: OAuthDesk, durable: DatabaseEphemeral) -> LoginDesk:
+def _open_login(oauth: OAuthDesk, passwords: PasswordDesk, durable: DatabaseEphemeral) -> LoginDesk:
     return LoginDesk(
         oauth=oauth,
         purposes={OAUTH: OAuthPurpose(oauth), ACCOUNT: AccountPurpose(oauth.issuer)},
         holder_indexes=find_holder_index,
-        check_password=offer_no_password,
+        check_password=partial(check_password, passwords),
         counts=durable,
     )
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
 
-from auth.login.errors import PasswordNotOffered
 from auth.login.records import Login
 from auth.oauth.desk import CardStates, OAuthDesk
 from auth.oauth.scopes import Scope
@@ -64,8 +63,3 @@ class LoginDesk:
     @property
     def issuer(self) -> str:
         return self.oauth.issuer
-
-
-def offer_no_password(_connection: Connection, _card: str, _given: str) -> None:
-    """Refuse every password: there is none."""
-    raise PasswordNotOffered

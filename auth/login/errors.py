@@ -78,12 +78,3 @@ class WrongCodeLimit(Refusal):
     title_zh = "该手机或其网络一小时内扫描的无效登录码过多。"
     next_en = "Wait an hour, then scan the code that the login page shows."
     next_zh = "请一小时后扫描登录页面显示的二维码。"
-
-
-class PasswordNotOffered(Refusal):
-    kind = Kind.CONFLICT
-    code = "login_password_not_offered"
-    title_en = "The card has no password that could be asked for."
-    title_zh = "该卡未设置可用于登录的密码。"
-    next_en = "Hold the chip card to a registered reader instead."
-    next_zh = "请改用登记的读卡终端读取实体卡。"

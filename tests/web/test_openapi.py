@@ -160,6 +160,9 @@ def _ask_around(service: Service, phone: Any, till: Any, card: str) -> None:
     taken = {"code": phone.code("test").json()["code"], "accepted_at": "2026-03-02T08:00:00Z"}
     for items in ([taken], [taken, taken], [taken | {"code": "0"}], []):
         till.send("POST", "/v1/offline-acceptances", {"items": items})
+    for given in ({"password": "274958"}, {"password": "123456"}, {"password": "830472", "current": "618305"}):
+        phone.call("PUT", f"{card}/password", given)
+    phone.call("GET", f"{card}/password")
     service.http.get("/v1/verification-keys")
     till.send("GET", f"/v1/terminal-sessions/ts_{'0' * 26}")
     till.redeem("0", "medical")
@@ -201,6 +204,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /v1/enrollments/{enrollment}/abandon": {"reason": "operator"},
     "POST /v1/enrollments/{enrollment}/confirm": {"chip_card": "chp_" + "0" * 26, "confirmed": True},
     "POST /v1/cards/{card}/codes": {"class": "test"},
+    "PUT /v1/cards/{card}/password": {"password": "274958"},
     "POST /v1/login-requests": {"code": "BCDF-GHJK"},
     "POST /v1/code-images": {"code": "0" * 20},
     "POST /v1/redemptions": {"code": "0", "purpose": "test"},
