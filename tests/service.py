@@ -64,8 +64,13 @@ class Service:
     def database(self) -> Any:
         return self.runtime.ground.database
 
+    @property
+    def issuer(self) -> str:
+        issuer: str = self.runtime.ground.settings.issuer
+        return issuer
+
     def phone(self) -> Phone:
-        return Phone(self.http, ISSUER, self.clock)
+        return Phone(self.http, self.issuer, self.clock)
 
     def add_institution(self, kind: str = "pharmacy", **more: Any) -> str:
         with self.database.transaction() as connection:
@@ -151,7 +156,7 @@ class Service:
         transport = httpx.WSGITransport(app=self.app)
         client = TerminalClient(
             TerminalIdentity(till.terminal, till.serial, till.signer),
-            open_http(ISSUER, transport=transport),
+            open_http(self.issuer, transport=transport),
             surroundings,
         )
         desk = Desk(operator="op-1", show=on_show or (lambda _text: None), tell=lambda *_a, **_k: None)

@@ -183,7 +183,7 @@ def run_town(
         codes_per_minute=600,
         **more,
     )
-    inside = _open_inside(settings)
+    inside = open_inside(settings)
     try:
         phones = [inside.enroll(card=inside.make_card(number)) for number in (1, 2)]
         institutions = [inside.add_institution() for _ in range(2)]
@@ -198,12 +198,14 @@ def run_town(
         inside.runtime.close()
 
 
-def _open_inside(settings: Settings) -> Service:
+def open_inside(settings: Settings) -> Service:
+    """Wire the service in this process too, on the same database and keys, and give it one institution."""
     clock = SteppingClock(datetime.now(UTC))  # an enrollment in one process waits by stepping
     runtime = wire(settings, open_store(settings), PROVIDER, clock=clock)
     migrate(runtime.ground.database)
     app = create_app(runtime)
-    inside = Service(runtime, app, clock, httpx.Client(transport=httpx.WSGITransport(app=app), base_url=ISSUER))
+    http = httpx.Client(transport=httpx.WSGITransport(app=app), base_url=settings.issuer)
+    inside = Service(runtime, app, clock, http)
     inside.institution = inside.add_institution()
     return inside
 

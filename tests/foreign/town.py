@@ -1,0 +1,110 @@
+"""The running service as clients of others meet it: `ecard serve` behind TLS, and a holder at a browser of his own."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from jwt.algorithms import ECAlgorithm
+
+from auth.oauth.client_register import list_client_keys
+from core.settings import Settings
+from tests.foreign.forger import Forger
+from tests.foreign.front import Front, run_front
+from tests.oauth.clients_of_tests import OAuthClient
+from tests.oauth.holder import Holder
+from tests.persons import REGION
+from tests.redemption.processes import City, open_inside, run_processes
+from tests.servers import free_port
+from tests.service import Service
+
+
+@dataclass
+class Town:
+    """The service's address, and what stands around it.
+
+    ``inside`` acts where the operator would: it registers clients, and it is where the holder logs in.
+    """
+
+    front: Front
+    inside: Service
+    holder: Holder
+
+    @property
+    def issuer(self) -> str:
+        return self.front.address
+
+    @property
+    def authorities(self) -> str:
+        """The file of the authority that clients have to trust."""
+        return str(self.front.certificate.authorities)
+
+    def private_jwk_of(self, client: OAuthClient) -> dict[str, str]:
+        """Write the client's key with the name under which it was registered."""
+        assert client.key is not None
+        with self.inside.database.transaction() as connection:
+            (row,) = list_client_keys(connection, client.id)
+        written = ECAlgorithm.to_jwk(client.key.private, as_dict=True)
+        return {**written, "alg": client.key.algorithm, "kid": row.kid}
+
+    def forger(self) -> Forger:
+        """Somebody who can change what the service says and sign it with a key of his own."""
+        return Forger(self.front)
+
+    def browse_and_change(self, **changes: str | None) -> Callable[[str], str]:
+        """Browse, but somebody changes parameters of the answer before the client sees it; None takes one out."""
+        return lambda address: changed_query(self.browse(address), **changes)
+
+    def browse(self, address: str, **approval: Any) -> str:
+        """Open the address of an authorization request, log in, allow it, and tell where the browser is sent then."""
+        self.inside.clock.now = datetime.now(UTC)
+        with httpx.Client(verify=self.front.certificate.for_calling(), trust_env=False) as browser:
+            answer = browser.get(address)
+        assert answer.status_code == 303, answer.text
+        sent_to: str = answer.headers["Location"]
+        return self.holder.approve(sent_to.rpartition("/")[2], **approval) if sent_to.startswith("/") else sent_to
+
+
+def changed_query(address: str, **changes: str | None) -> str:
+    parameters = httpx.URL(address).params
+    for name, value in changes.items():
+        parameters = parameters.remove(name) if value is None else parameters.set(name, value)
+    return str(httpx.URL(address).copy_with(params=parameters))
+
+
+def private_key_of(client: OAuthClient) -> str:
+    """Write the client's key as its maker keeps it."""
+    assert client.key is not None
+    pem: bytes = client.key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return pem.decode()
+
+
+@contextlib.contextmanager
+def run_town(city: City, folder: Path, database_url: str) -> Iterator[Town]:
+    """Seed an empty database with a holder, then run the service on it."""
+    with run_front(folder) as front:
+        settings = Settings(
+            home=city.folder,
+            keystore_secret=city.secret,
+            database_url=database_url,
+            issuer=front.address,
+            region=REGION,
+            listen_port=free_port(),
+            workers=1,
+            threads=4,
+            phone_requests_per_minute=6000,
+            address_requests_per_minute=1_000_000,
+        )
+        inside = open_inside(settings)
+        try:
+            phone = inside.enroll(card=inside.make_card(1))
+            with run_processes(settings, folder / "serve.log") as processes:
+                front.behind = processes.address
+                yield Town(front, inside, Holder(inside, phone.card, phone.device))
+        finally:
+            inside.http.close()
+            inside.runtime.close()
