@@ -1,6 +1,7 @@
 """Somebody between client and service who can change any answer: what a client notices of it is the client's merit."""
 
 import contextlib
+import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ class Forger:
 
     def __init__(self, front: Front) -> None:
         self.front = front
-        self.key = Key("ES256")
+        self.key, self.kid = Key("ES256"), f"forged-{secrets.token_hex(4)}"
 
     @contextlib.contextmanager
     def claiming(self, **claims: Any) -> Iterator[None]:
@@ -42,10 +43,10 @@ class Forger:
         if given is not None:
             stated = jwt.decode(given, options={"verify_signature": False}) | claims
             kept = {name: value for name, value in stated.items() if value is not None}
-            passing.change(id_token=self.key.sign(kept, kid="forged"))
+            passing.change(id_token=self.key.sign(kept, kid=self.kid))
 
     def _publish(self, passing: Passing) -> None:
-        passing.change(keys=[{**self.key.jwk, "use": "sig", "alg": "ES256", "kid": "forged"}])
+        passing.change(keys=[{**self.key.jwk, "use": "sig", "alg": "ES256", "kid": self.kid}])
 
 
 def _break_signature(passing: Passing) -> None:

@@ -90,11 +90,12 @@ class Front:
     @contextlib.contextmanager
     def tampering(self, **tamperers: Tamperer) -> Iterator[None]:
         """Tamper with the answers of endpoints, named by the last part of their path, e.g. ``token``."""
-        self.tamperers = tamperers
+        before = self.tamperers
+        self.tamperers = before | tamperers
         try:
             yield
         finally:
-            self.tamperers = {}
+            self.tamperers = before
 
     def pass_on(self, http: httpx.Client, method: str, target: str, headers: dict[str, str], body: bytes) -> Passing:
         """Bring a request to the service and its answer back."""

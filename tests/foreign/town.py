@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from jwt.algorithms import ECAlgorithm
 
 from auth.oauth.client_register import list_client_keys
@@ -80,6 +80,13 @@ def private_key_of(client: OAuthClient) -> str:
     """Write the client's key as its maker keeps it."""
     assert client.key is not None
     pem: bytes = client.key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return pem.decode()
+
+
+def public_key_of(client: OAuthClient) -> str:
+    """Write the public half of it."""
+    assert client.key is not None
+    pem: bytes = client.key.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return pem.decode()
 
 
