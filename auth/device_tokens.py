@@ -16,7 +16,7 @@ from auth.devices import Device, find_device
 from auth.errors import DeviceEnded, ProofWrong
 from auth.guard import Gate
 from auth.proofs import PROOF_SECONDS, DeviceProof, ProvenRequest, spent_key, verify_proof
-from core.errors import Kind, Refusal
+from core.errors import Kind, Limited, Refusal
 from core.ids import is_id
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -51,13 +51,13 @@ class TokenRequest:
 def grant_token(gate: Gate, card_level: CardLevel, given: TokenRequest) -> str:
     """Check assertion and proof and issue a token for the phone's card.
 
-    Raises ``AssertionWrong``, ``ProofWrong`` or ``DeviceEnded``.
+    Raises ``AssertionWrong``, ``ProofWrong``, ``DeviceEnded``, or ``Limited`` for a phone that asks too often.
     """
     proof = verify_proof(gate.ground, given.proof, ProvenRequest("POST", given.address))
+    claims = _verify_assertion(gate, given.assertion, proof)
     with gate.ground.database.transaction() as connection:
-        device = _find_asserted_device(connection, given.assertion)
-        claims = _verify_assertion(gate, given.assertion, proof)
-        _require_same_device(device, proof, claims)
+        device = _find_proven_device(connection, claims, proof)
+        _count(gate, device)
         _spend(gate, proof, claims)
         if device.standing != "active":
             raise DeviceEnded
@@ -72,21 +72,10 @@ def grant_token(gate: Gate, card_level: CardLevel, given: TokenRequest) -> str:
     )
 
 
-def _find_asserted_device(connection: Connection, assertion: str) -> Device:
+def _verify_assertion(gate: Gate, assertion: str, proof: DeviceProof) -> dict[str, Any]:
+    """Prove the assertion by the key of the proof, before anybody is asked which phones there are."""
     if len(assertion) > _LIMIT:
         raise AssertionWrong(f"longer than {_LIMIT} characters")
-    try:
-        _header, unverified = read_compact(assertion)
-    except ValueError as error:
-        raise AssertionWrong(type(error).__name__) from error
-    name = unverified.get("sub")
-    device = find_device(connection, name) if isinstance(name, str) and is_id(name, "dev") else None
-    if device is None:
-        raise AssertionWrong
-    return device
-
-
-def _verify_assertion(gate: Gate, assertion: str, proof: DeviceProof) -> dict[str, Any]:
     options: Any = {
         "require": ["iss", "sub", "aud", "iat", "exp", "jti"],
         "verify_exp": False,
@@ -95,6 +84,7 @@ def _verify_assertion(gate: Gate, assertion: str, proof: DeviceProof) -> dict[st
         "strict_aud": True,
     }
     try:
+        read_compact(assertion)
         key = jwt.PyJWK({**proof.public_jwk}, algorithm="ES256").key
         claims: dict[str, Any] = jwt.decode(
             assertion, key, algorithms=["ES256"], audience=gate.ground.settings.issuer, options=options
@@ -102,6 +92,8 @@ def _verify_assertion(gate: Gate, assertion: str, proof: DeviceProof) -> dict[st
     except (jwt.PyJWTError, ValueError) as error:
         raise AssertionWrong(type(error).__name__) from error
     _require_time(gate, claims)
+    if not isinstance(claims["jti"], str) or not 8 <= len(claims["jti"]) <= 128:
+        raise AssertionWrong("jti must be 8 to 128 characters")
     return claims
 
 
@@ -116,13 +108,22 @@ def _require_time(gate: Gate, claims: dict[str, Any]) -> None:
         raise AssertionWrong("iat and nbf must not lie ahead")
 
 
-def _require_same_device(device: Device, proof: DeviceProof, claims: dict[str, Any]) -> None:
-    if claims["iss"] != device.id or claims["sub"] != device.id:
+def _find_proven_device(connection: Connection, claims: dict[str, Any], proof: DeviceProof) -> Device:
+    """Find the phone of this key; one that does not exist looks like one of another key."""
+    name = claims["sub"]
+    if claims["iss"] != name:
         raise AssertionWrong("iss and sub must be the device id")
-    if device.thumbprint != proof.thumbprint:
+    device = find_device(connection, name) if isinstance(name, str) and is_id(name, "dev") else None
+    if device is None or device.thumbprint != proof.thumbprint:
         raise AssertionWrong
-    if not isinstance(claims["jti"], str) or not 8 <= len(claims["jti"]) <= 128:
-        raise AssertionWrong("jti must be 8 to 128 characters")
+    return device
+
+
+def _count(gate: Gate, device: Device) -> None:
+    """Count a token as one of the phone's requests; raises ``Limited``."""
+    most = gate.ground.settings.phone_requests_per_minute
+    if gate.ground.ephemeral.count(f"phone_requests_per_minute:{device.id}", 60) > most:
+        raise Limited(f"phone_requests_per_minute: {most}", retry_after=60)
 
 
 def _spend(gate: Gate, proof: DeviceProof, claims: dict[str, Any]) -> None:

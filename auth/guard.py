@@ -13,6 +13,7 @@ from urllib.parse import quote
 from flask import current_app, request
 from werkzeug.exceptions import UnsupportedMediaType
 
+from auth.addresses import counted_address
 from auth.blueprints import PLAIN_BODY
 from auth.errors import ProofWrong, ScopeMissing, StepUpNeeded, TerminalNotAllowed, TokenWrong
 from auth.oauth.access_tokens import ClientToken
@@ -167,15 +168,15 @@ def _admit_phone(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str
 
 
 def caller_address() -> str:
-    """Tell who calls: the peer, or what the one trusted proxy says of its own peer.
+    """Tell from where somebody calls: the peer, or what the one trusted proxy says of its own peer.
 
     The header has no hyphen: servers take Client_Address for Client-Address, and a proxy may let the one pass that
     it would have replaced as the other.
     """
     peer = request.remote_addr or "unknown"
-    if peer != gate().ground.settings.trusted_proxy:
-        return peer
-    return request.headers.get("ClientAddress", peer).strip()[:45]
+    if peer == gate().ground.settings.trusted_proxy:
+        peer = request.headers.get("ClientAddress", peer).strip()
+    return counted_address(peer)
 
 
 def _spend_and_count(at: Gate, proof: DeviceProof | None, caller: str, limit: str) -> None:

@@ -84,8 +84,7 @@ class DatabaseEphemeral:
         return int(rows[0][0])
 
     def counted(self, key: str) -> int:
-        with self._database.transaction() as connection:
-            rows = _COUNTED.run(connection, {"key": key, "now": to_millis(self._clock())})
+        rows = self._database.look(_COUNTED, {"key": key, "now": to_millis(self._clock())})
         return int(rows[0][0]) if rows else 0
 
     def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:

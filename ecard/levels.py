@@ -4,7 +4,10 @@ from auth.oauth.desk import CardState
 from core.database import Database, Statement
 from ecard.cards import get_card
 
-_STATE = Statement("SELECT level, standing FROM electronic_cards WHERE id = :card")
+_STATE = Statement(
+    "SELECT e.level, e.standing, h.number_index FROM electronic_cards e JOIN holders h ON h.id = e.holder"
+    " WHERE e.id = :card"
+)
 
 
 def card_level(connection: Connection, card: str) -> str:
@@ -15,4 +18,4 @@ def card_level(connection: Connection, card: str) -> str:
 def card_state(database: Database, card: str) -> CardState | None:
     """Tell ``auth`` how a card stands; None for one that does not exist."""
     rows = database.look(_STATE, {"card": card})
-    return CardState(rows[0][0], rows[0][1] == "active") if rows else None
+    return CardState(rows[0][0], rows[0][1] == "active", rows[0][2]) if rows else None

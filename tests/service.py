@@ -40,6 +40,13 @@ from web.schema import migrate
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 ISSUER = "https://card.example"
 PROVIDER = open_provider("openssl")
+ROOM = {
+    "client_requests_per_minute": 1_000_000,
+    "client_failures_per_minute": 1_000_000,
+    "holder_tokens_per_minute": 60_000,
+    "holder_grants_per_minute": 60_000,
+}
+"""Tests have few holders and clients, and clocks that stand still: their limits are out of the way unless asked for."""
 
 
 class FixedPin:
@@ -199,6 +206,7 @@ def running_service(
     database_url: str, home: Path, *, redis_url: str | None = None, hsm: Any = None, **settings: Any
 ) -> Iterator[Service]:
     """Wire a service on an empty database and give it one institution."""
+    settings = ROOM | settings
     place = {"home": home, "database_url": database_url, "redis_url": redis_url}
     chosen = Settings(_env_file=None, issuer=ISSUER, region=REGION, **place, **settings)
     clock = SteppingClock(START)

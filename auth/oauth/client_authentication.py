@@ -7,6 +7,7 @@ import hashlib
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -15,8 +16,9 @@ from cryptography import x509
 from auth.oauth.client_register import SECRET_KIND
 from auth.oauth.clients import Client, millis_now
 from auth.oauth.desk import OAuthDesk
-from auth.oauth.errors import InvalidRequestError, refuse_client
+from auth.oauth.errors import InvalidClientError, InvalidRequestError, refuse_client
 from auth.oauth.jws import CLIENT_ALGORITHMS, SignatureRefused, read_unverified, verify_signature
+from auth.oauth.limits import count_client, count_failure, require_few_failures
 from auth.oauth.requests import GivenRequest
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -29,13 +31,31 @@ _BEGINNINGS = (("iat", 0), ("nbf", 0))
 _UNPROVEN = "The client is unknown or did not prove who it is"
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whom a request says that it is from; ``verify`` raises unless that client is proven."""
+
+    name: str | None
+    methods: tuple[str, ...]
+    verify: Callable[[OAuthDesk, Client], None]
+
+
 def authenticate_client(desk: OAuthDesk, given: GivenRequest) -> tuple[Client, str]:
-    """Find out who calls and by which method; raises ``InvalidClientError`` (401) or ``InvalidRequestError``."""
-    method = _shown_method(given)
-    client = _METHODS[method](desk, given)
-    claimed = given.form.get("client_id")
-    if claimed is not None and claimed != client.id:
-        raise refuse_client("client_id is not the client that was proven")
+    """Find out who calls and by which method.
+
+    Raises ``InvalidClientError`` (401), ``InvalidRequestError``, and ``Limited`` for a client that calls too often or
+    failed too often from this address.
+    """
+    claim = _READ[_shown_method(given)](given)
+    require_few_failures(desk, claim.name, given.caller)
+    try:
+        client = _find(desk, claim)
+        claim.verify(desk, client)
+        _require_same_name(given, client)
+    except InvalidClientError:
+        count_failure(desk, claim.name, given.caller)
+        raise
+    count_client(desk, client)
     return client, client.authentication
 
 
@@ -54,44 +74,72 @@ def _shown_method(given: GivenRequest) -> str:
     return shown[0] if shown else "none"
 
 
-def _by_name(desk: OAuthDesk, given: GivenRequest) -> Client:
+def _read_name(given: GivenRequest) -> Claim:
     """Take a public client at its word, and one with a certificate at its certificate."""
-    client = _find(desk, given.form.get("client_id"), ("none", "tls_client_auth"))
-    if client.authentication == "tls_client_auth" and _subject_of(given.certificate) != client.tls_subject:
-        raise refuse_client(_UNPROVEN)
-    return client
+
+    def verify(_desk: OAuthDesk, client: Client) -> None:
+        if client.authentication == "tls_client_auth" and _subject_of(given.certificate) != client.tls_subject:
+            raise refuse_client(_UNPROVEN)
+
+    return Claim(given.form.get("client_id"), ("none", "tls_client_auth"), verify)
 
 
-def _by_basic(desk: OAuthDesk, given: GivenRequest) -> Client:
-    name, secret = _read_basic(given.authorization or "")
-    return _by_secret(desk, name, secret, "client_secret_basic")
+def _read_basic(given: GivenRequest) -> Claim:
+    scheme, _, encoded = (given.authorization or "").partition(" ")
+    try:
+        decoded = b64decode(encoded, validate=True).decode()
+    except (Base64Error, ValueError):
+        raise refuse_client("The Authorization header cannot be read") from None
+    name, colon, secret = decoded.partition(":")
+    if scheme.lower() != "basic" or not colon or "\x00" in decoded:
+        raise refuse_client("The Authorization header cannot be read")
+    return _secret_claim(unquote_plus(name), unquote_plus(secret), "client_secret_basic")
 
 
-def _by_post(desk: OAuthDesk, given: GivenRequest) -> Client:
-    return _by_secret(desk, given.form.get("client_id"), given.form.require("client_secret"), "client_secret_post")
+def _read_post(given: GivenRequest) -> Claim:
+    return _secret_claim(given.form.get("client_id"), given.form.require("client_secret"), "client_secret_post")
 
 
-def _by_secret(desk: OAuthDesk, name: str | None, secret: str, method: str) -> Client:
-    client = _find(desk, name, (method,))
-    if not client.holds_secret(desk.stored.handle(SECRET_KIND, secret), millis_now(desk.ground)):
-        raise refuse_client(_UNPROVEN)
-    return client
+def _secret_claim(name: str | None, secret: str, method: str) -> Claim:
+    def verify(desk: OAuthDesk, client: Client) -> None:
+        if not client.holds_secret(desk.stored.handle(SECRET_KIND, secret), millis_now(desk.ground)):
+            raise refuse_client(_UNPROVEN)
+
+    return Claim(name, (method,), verify)
 
 
-def _by_assertion(desk: OAuthDesk, given: GivenRequest) -> Client:
+def _read_assertion(given: GivenRequest) -> Claim:
     if given.form.get("client_assertion_type") != ASSERTION_TYPE:
         raise refuse_client(f"client_assertion_type must be {ASSERTION_TYPE}")
     assertion = given.form.get("client_assertion") or ""
     try:
         header, claims = read_unverified(assertion, _ASSERTION_LIMIT)
-        subject = claims.get("sub")
-        client = _find(desk, subject if isinstance(subject, str) else None, ("private_key_jwt",))
-        _verify_assertion(desk, client, header, assertion)
     except SignatureRefused as refused:
         raise refuse_client(_UNPROVEN) from refused
-    _require_claims(desk, client, claims)
-    _spend(desk, client, claims)
+    subject = claims.get("sub")
+
+    def verify(desk: OAuthDesk, client: Client) -> None:
+        try:
+            _verify_assertion(desk, client, header, assertion)
+        except SignatureRefused as refused:
+            raise refuse_client(_UNPROVEN) from refused
+        _require_claims(desk, client, claims)
+        _spend(desk, client, claims)
+
+    return Claim(subject if isinstance(subject, str) else None, ("private_key_jwt",), verify)
+
+
+def _find(desk: OAuthDesk, claim: Claim) -> Client:
+    client = desk.clients.find(claim.name)
+    if client is None or client.authentication not in claim.methods:
+        raise refuse_client(_UNPROVEN)
     return client
+
+
+def _require_same_name(given: GivenRequest, client: Client) -> None:
+    named = given.form.get("client_id")
+    if named is not None and named != client.id:
+        raise refuse_client("client_id is not the client that was proven")
 
 
 def _verify_assertion(desk: OAuthDesk, client: Client, header: dict[str, Any], assertion: str) -> None:
@@ -132,25 +180,6 @@ def _spend(desk: OAuthDesk, client: Client, claims: dict[str, Any]) -> None:
         raise refuse_client("This assertion was used before")
 
 
-def _find(desk: OAuthDesk, name: str | None, methods: tuple[str, ...]) -> Client:
-    client = desk.clients.find(name)
-    if client is None or client.authentication not in methods:
-        raise refuse_client(_UNPROVEN)
-    return client
-
-
-def _read_basic(given: str) -> tuple[str, str]:
-    scheme, _, encoded = given.partition(" ")
-    try:
-        decoded = b64decode(encoded, validate=True).decode()
-    except (Base64Error, ValueError):
-        raise refuse_client("The Authorization header cannot be read") from None
-    name, colon, secret = decoded.partition(":")
-    if scheme.lower() != "basic" or not colon or "\x00" in decoded:
-        raise refuse_client("The Authorization header cannot be read")
-    return unquote_plus(name), unquote_plus(secret)
-
-
 def _subject_of(certificate: bytes | None) -> str | None:
     if certificate is None:
         return None
@@ -166,9 +195,9 @@ def _number(value: object) -> float:
     return float(value)
 
 
-_METHODS: dict[str, Callable[[OAuthDesk, GivenRequest], Client]] = {
-    "none": _by_name,
-    "client_secret_basic": _by_basic,
-    "client_secret_post": _by_post,
-    "private_key_jwt": _by_assertion,
+_READ: dict[str, Callable[[GivenRequest], Claim]] = {
+    "none": _read_name,
+    "client_secret_basic": _read_basic,
+    "client_secret_post": _read_post,
+    "private_key_jwt": _read_assertion,
 }

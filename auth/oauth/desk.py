@@ -15,10 +15,14 @@ from sm.sm2 import Provider
 
 @dataclass(frozen=True, slots=True)
 class CardState:
-    """How an electronic card stands: its assurance level, and whether anything may be granted on it now."""
+    """How an electronic card stands: its assurance level, and whether anything may be granted on it now.
+
+    ``holder`` is the blind index of its person's number, the same for each card of that person.
+    """
 
     level: str
     active: bool
+    holder: str
 
 
 class CardStates(Protocol):

@@ -18,12 +18,12 @@ _ERRORS: dict[type[Refusal], str] = {
 
 
 def answer_device_key(gate: Gate, card_level: CardLevel, given: GivenRequest) -> Answer:
-    """Exchange an assertion of the device key for a DPoP-bound access token; raises only what is unavailable."""
+    """Exchange an assertion of the device key for a DPoP-bound token; raises only ``Unavailable`` and ``Limited``."""
     request = TokenRequest(given.form.get("assertion") or "", given.proof, given.address)
     try:
         token = grant_token(gate, card_level, request)
     except Refusal as refusal:
-        if refusal.kind is Kind.UNAVAILABLE:
+        if refusal.kind in {Kind.UNAVAILABLE, Kind.LIMITED}:
             raise
         return _refused(refusal)
     seconds = gate.ground.settings.token_seconds

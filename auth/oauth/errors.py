@@ -31,6 +31,7 @@ __all__ = [
     "UnsupportedResponseError",
     "UseDpopNonceError",
     "refuse_client",
+    "refuse_grant",
     "visible",
 ]
 
@@ -86,6 +87,11 @@ class RequestNotSupportedError(OAuth2Error):  # type: ignore[misc]
 def refuse_client(why: str) -> InvalidClientError:
     """Make the one answer to a client that did not prove who it is; always 401."""
     return InvalidClientError(description=why, status_code=401)
+
+
+def refuse_grant() -> InvalidGrantError:
+    """Make the one answer to a code or token that is unknown, another client's, used, over or taken back."""
+    return InvalidGrantError("The code or token is unknown, used, over or taken back")
 
 
 def visible(refusal: Refusal) -> str:

@@ -13,9 +13,10 @@ from sqlalchemy.engine import Connection
 from auth.oauth.authorization_requests import AuthorizationRequest
 from auth.oauth.clients import Client, millis_now
 from auth.oauth.codes import issue_code
-from auth.oauth.desk import OAuthDesk
+from auth.oauth.desk import CardState, OAuthDesk
 from auth.oauth.errors import AccessDeniedError, OAuth2Error, UnmetAuthenticationError
 from auth.oauth.grants import Grant, start_grant
+from auth.oauth.limits import count_holder_grant
 from auth.oauth.models import interactions
 from auth.oauth.profiles import CODE_SECONDS, INTERACTION_SECONDS
 from auth.oauth.pushed_requests import spend_pushed_request
@@ -128,12 +129,15 @@ def get_interaction(desk: OAuthDesk, connection: Connection, given: str, *, brow
 def complete_interaction(desk: OAuthDesk, interaction: Interaction, approval: Approval) -> str:
     """Grant what the holder allowed and return the address with the code, or with the reason why not.
 
-    Raises ``LoginRequestOver`` for a login request, or a pushed request behind it, that somebody else has used up.
+    Raises ``LoginRequestOver`` for a login request, or a pushed request behind it, that somebody else has used up, and
+    ``Limited`` for a holder who allows too much in a minute.
     """
     with desk.ground.database.transaction() as connection:
-        objection = _find_objection(desk, interaction.request, approval)
+        card = desk.card_states(desk.ground.database, approval.card)
+        objection = _find_objection(card, interaction.request, approval)
         if objection is not None:
             return _end_with(desk, connection, interaction, objection)
+        count_holder_grant(desk, card.holder if card else approval.card)
         _close(desk, connection, interaction, "completed")
         grant = _grant(desk, connection, interaction, approval)
         code = issue_code(desk, connection, grant, interaction.request)
@@ -152,10 +156,9 @@ def error_address(desk: OAuthDesk, redirect_uri: str, state: str | None, error: 
     return answer_address(redirect_uri, {**said, "state": state, "iss": desk.issuer})
 
 
-def _find_objection(desk: OAuthDesk, request: AuthorizationRequest, approval: Approval) -> OAuth2Error | None:
+def _find_objection(card: CardState | None, request: AuthorizationRequest, approval: Approval) -> OAuth2Error | None:
     if not set(approval.scopes) <= set(request.scopes):
         raise ValueError("more was allowed than asked for")
-    card = desk.card_states(desk.ground.database, approval.card)
     if card is None or not card.active or not reaches(card.level, approval.acr):
         return AccessDeniedError("The card does not stand good for this")
     if not approval.scopes or (OPENID in request.scopes and OPENID not in approval.scopes):

@@ -13,6 +13,7 @@ class GivenRequest:
     """A request as it came in; nothing of it is believed.
 
     Attributes:
+        caller: from where it came, as ``auth.addresses`` counts it.
         address: the endpoint as ``htu`` of a proof must name it.
         certificate: DER of the client certificate that the trusted proxy verified; None from anybody else.
     """
@@ -23,6 +24,7 @@ class GivenRequest:
     authorization: str | None = None
     proof: str | None = None
     certificate: bytes | None = None
+    caller: str = ""
 
 
 class FormRequest(OAuth2Request):  # type: ignore[misc]  # Authlib has no types

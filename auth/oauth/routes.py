@@ -18,6 +18,7 @@ from auth.oauth.authorize import start_authorization
 from auth.oauth.errors import InvalidRequestError, OAuth2Error, visible
 from auth.oauth.forms import Form, read_form, read_parameters
 from auth.oauth.interactions import browser_handle
+from auth.oauth.limits import WINDOW_SECONDS, count_address
 from auth.oauth.metadata import RESOURCE_METADATA, key_set, resource_metadata, server_metadata
 from auth.oauth.pushed_requests import push_request
 from auth.oauth.requests import GivenRequest
@@ -31,7 +32,8 @@ blueprint = Blueprint("oauth_server", __name__)
 _PUBLISHED_SECONDS = 300
 _COOKIE_SECONDS = 3600
 _BEARER_ERRORS = {Kind.UNAUTHENTICATED: (401, "invalid_token"), Kind.FORBIDDEN: (403, "insufficient_scope")}
-_STATUS = {Kind.MALFORMED: 400, Kind.GONE: 410, Kind.LIMITED: 429}
+_STATUS = {Kind.MALFORMED: 400, Kind.GONE: 410}
+_SLOW_DOWN = "Slow down: too many requests in a short time. Ask again after the seconds of Retry-After"
 
 
 def server() -> OAuthServer:
@@ -50,6 +52,7 @@ def given_request() -> GivenRequest:
         authorization=request.headers.get("Authorization"),
         proof=request.headers.get("DPoP"),
         certificate=_given_certificate(),
+        caller=caller_address(),
     )
 
 
@@ -59,11 +62,8 @@ def _given_query() -> Form:
 
 
 def require_calm_address() -> None:
-    """Limit callers who need prove nothing before rows are written for them, by the address they call from."""
-    ground = server().desk.ground
-    most = ground.settings.address_requests_per_minute
-    if ground.ephemeral.count(f"oauth:{caller_address()}", 60) > most:
-        raise Limited(f"address_requests_per_minute: {most}", retry_after=60)
+    """Limit callers who need prove nothing, by the address they call from; raises ``Limited``."""
+    count_address(server().desk, caller_address())
 
 
 def in_oauth_form(view: Callable[..., Answer]) -> Callable[..., Response]:
@@ -76,8 +76,7 @@ def in_oauth_form(view: Callable[..., Answer]) -> Callable[..., Response]:
         except OAuth2Error as error:
             return response_of(error_answer(server().desk, error))
         except Limited as busy:
-            body = {"error": "temporarily_unavailable", "error_description": busy.title_en}
-            return response_of(Answer(429, body, [("Retry-After", str(busy.retry_after))]))
+            return answer_limited(busy)
 
     return answered
 
@@ -195,6 +194,8 @@ def answer_refusal(refusal: Refusal) -> Response:
     """Answer a refusal of the service in the form of OAuth, or of its bearer tokens (RFC 6750 section 3)."""
     if refusal.kind is Kind.UNAVAILABLE:
         return answer_unavailable(refusal)
+    if refusal.kind is Kind.LIMITED:
+        return answer_limited(refusal)
     status, error = _BEARER_ERRORS.get(refusal.kind, (_STATUS.get(refusal.kind, 400), "invalid_request"))
     if isinstance(refusal, StepUpNeeded):
         error = refusal.code
@@ -202,8 +203,14 @@ def answer_refusal(refusal: Refusal) -> Response:
     response = response_of(Answer(status, body))
     if status in {401, 403}:
         response.headers["WWW-Authenticate"] = f'DPoP error="{error}", algs="ES256", {_where_to_ask()}'
-    if status == 429:
-        response.headers["Retry-After"] = str(refusal.retry_after or 60)
+    return response
+
+
+def answer_limited(refusal: Refusal) -> Response:
+    """Tell whoever asks too often when to come back; the registry of OAuth has no nearer name than this one."""
+    body = {"error": "temporarily_unavailable", "error_description": _SLOW_DOWN, "code": refusal.code}
+    response = response_of(Answer(429, body))
+    response.headers["Retry-After"] = str(refusal.retry_after or WINDOW_SECONDS)
     return response
 
 

@@ -14,10 +14,11 @@ from auth.oauth.authorization_requests import read_resources
 from auth.oauth.bound_proofs import require_bound, verify_given_proof
 from auth.oauth.clients import Client, millis_now
 from auth.oauth.codes import AuthorizationCode, find_code, spend_code
-from auth.oauth.desk import OAuthDesk
-from auth.oauth.errors import InvalidDpopProofError, InvalidGrantError, InvalidRequestError, InvalidTargetError
+from auth.oauth.desk import CardState, OAuthDesk
+from auth.oauth.errors import InvalidDpopProofError, InvalidRequestError, InvalidTargetError, refuse_grant
 from auth.oauth.grants import Grant, end_grant, find_live_grant
 from auth.oauth.id_tokens import issue_id_token
+from auth.oauth.limits import count_holder_token
 from auth.oauth.profiles import AUTHENTICATIONS
 from auth.oauth.refresh_tokens import (
     RefreshToken,
@@ -56,6 +57,8 @@ class BoundGrant:
     TOKEN_ENDPOINT_AUTH_METHODS = AUTHENTICATIONS
     request: FormRequest
     server: Any
+    grant: Grant
+    card: CardState | None = None
 
     @property
     def desk(self) -> OAuthDesk:
@@ -78,14 +81,14 @@ class BoundGrant:
         return proof
 
     def require_live_grant(self, name: str) -> Grant:
-        """Find what was allowed; raises ``InvalidGrantError`` if it has ended or its card does not stand good."""
+        """Find what was allowed; raises the one answer if it has ended or its card does not stand good."""
         grant = find_live_grant(self.desk.ground.database, name, self.desk.ground.clock())
         if grant is None:
-            raise InvalidGrantError("What was allowed has ended")
+            raise refuse_grant()
         if grant.card is not None:
-            card = self.desk.card_states(self.desk.ground.database, grant.card)
-            if card is None or not card.active or not reaches(card.level, grant.acr):
-                raise InvalidGrantError("The card does not stand good for this")
+            self.card = self.desk.card_states(self.desk.ground.database, grant.card)
+            if self.card is None or not self.card.active or not reaches(self.card.level, grant.acr):
+                raise refuse_grant()
         return grant
 
     def read_narrowed_resources(self, grant: Grant) -> tuple[str, ...]:
@@ -103,7 +106,10 @@ class BoundGrant:
         end_grant(self.desk.ground, self.connection, grant, because=because, actor=actor)
 
     def answer(self, grant: Grant, scopes: tuple[str, ...], resources: tuple[str, ...]) -> dict[str, Any]:
-        """Issue the access token and write the answer around it."""
+        """Issue the access token and write the answer around it; raises ``Limited`` for a holder with too many."""
+        if grant.card is not None:
+            card = self.card or self.desk.card_states(self.desk.ground.database, grant.card)
+            count_holder_token(self.desk, card.holder if card else grant.card)
         proof = self.request.proof
         thumbprint = proof.thumbprint if proof else None
         token, seconds = issue_access_token(
@@ -116,25 +122,24 @@ class BoundGrant:
 class CodeGrant(BoundGrant, AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib has no types
     """A code becomes tokens, once."""
 
-    def query_authorization_code(self, code: str, client: Client) -> AuthorizationCode | None:
-        """Find the code; a spent one ends its family."""
+    def query_authorization_code(self, code: str, client: Client) -> AuthorizationCode:
+        """Find a code that may become tokens; a spent one ends its family. All others get the one answer."""
         found = find_code(self.desk, client, code)
         if found is not None and found.spent_at is not None:
             self._refuse_replay(client, found)
+        if found is None or found.expires_at <= millis_now(self.desk.ground):
+            raise refuse_grant()
+        self.grant = self.require_live_grant(found.grant)
         return found
 
     def validate_token_request(self) -> None:
         """Check client, code, redirect address and PKCE as Authlib does, then what it does not know of."""
         super().validate_token_request()
-        code: AuthorizationCode = self.request.authorization_code
-        if code.expires_at <= millis_now(self.desk.ground):
-            raise InvalidGrantError("The code has expired")
-        self.request.proof = self.verify_proof(code.thumbprint)
+        self.request.proof = self.verify_proof(self.request.authorization_code.thumbprint)
 
     def create_token_response(self) -> Answered:
         """Spend the code and issue what it stands for."""
-        code, client = self.request.authorization_code, self.request.client
-        grant = self.require_live_grant(code.grant)
+        code, client, grant = self.request.authorization_code, self.request.client, self.grant
         resources = self.read_narrowed_resources(grant)
         if not spend_code(self.connection, code, millis_now(self.desk.ground)):
             self._refuse_replay(client, code)
@@ -150,16 +155,20 @@ class CodeGrant(BoundGrant, AuthorizationCodeGrant):  # type: ignore[misc]  # Au
     def _refuse_replay(self, client: Client, code: AuthorizationCode) -> None:
         self.request.client = client
         self.end_family(code.grant, "code_reused")
-        raise InvalidGrantError("The code was used before")
+        raise refuse_grant()
 
 
 class RefreshGrant(BoundGrant, RefreshTokenGrant):  # type: ignore[misc]  # Authlib has no types
     """A refresh token becomes a new access token."""
 
-    def authenticate_refresh_token(self, refresh_token: str) -> RefreshToken | None:
-        """Find the token; whether it is still good is judged after the client."""
-        found = find_refresh_token(self.desk, refresh_token)
-        return found if found is not None and found.expires_at > millis_now(self.desk.ground) else None
+    def _validate_request_token(self, client: Client) -> RefreshToken:
+        """Find a token that may become another one; all others get the one answer."""
+        given = self.request.given.form.require("refresh_token")
+        found = find_refresh_token(self.desk, given)
+        if found is None or not found.check_client(client) or found.expires_at <= millis_now(self.desk.ground):
+            raise refuse_grant()
+        self.grant = self.require_live_grant(found.grant)
+        return found
 
     def _validate_token_scope(self, token: RefreshToken) -> None:
         """Leave the scope to the grant behind the token."""
@@ -171,8 +180,7 @@ class RefreshGrant(BoundGrant, RefreshTokenGrant):  # type: ignore[misc]  # Auth
 
     def create_token_response(self) -> Answered:
         """Issue an access token; rotate the refresh token where nothing else proves who comes with it."""
-        token, client = self.request.refresh_token, self.request.client
-        grant = self.require_live_grant(token.grant)
+        token, client, grant = self.request.refresh_token, self.request.client, self.grant
         given = self.request.payload.scope
         scopes = read_scopes(given, grant.scopes) if given else grant.scopes
         resources = self.read_narrowed_resources(grant)
@@ -185,5 +193,5 @@ class RefreshGrant(BoundGrant, RefreshTokenGrant):  # type: ignore[misc]  # Auth
         successor = rotate_refresh_token(self.desk, self.connection, grant, token, given)
         if successor is None:
             self.end_family(grant.id, "refresh_token_reused")
-            raise InvalidGrantError("The refresh token was used before")
+            raise refuse_grant()
         return successor

@@ -115,6 +115,12 @@ class Introspection(TokenLookUp, IntrospectionEndpoint):  # type: ignore[misc]  
 class Revocation(TokenLookUp, RevocationEndpoint):  # type: ignore[misc]  # Authlib has no types
     """Takes back an access token alone, or a refresh token with everything that came of its grant."""
 
+    def authenticate_token(self, request: FormRequest, client: Client) -> KnownToken | None:
+        """Find a token of this client; another one's is as unknown to it as one that never was."""
+        self.check_params(request, client)
+        found = self.query_token(request.form["token"], None)
+        return found if found is not None and found.check_client(client) else None
+
     def revoke_token(self, token: KnownToken, _request: FormRequest) -> None:
         """Refuse the token from now on, in every worker."""
         if isinstance(token.found, ClientToken):

@@ -52,10 +52,15 @@ SETTINGS = {
     "card_hsm": "host:port of the card HSM; without it, in development only, a soft one in the process",
     "card_hsm_link_key": "64 hex digits shared with the card HSM",
     "code_life_seconds": "how long a code lives",
-    "address_requests_per_minute": "limit for each address of phones that prove a key and have no token yet; the phones"
-    " of one operator share few addresses",
+    "address_requests_per_minute": "limit for each address (of IPv6: each /64) of phones without a token and of all"
+    " at the OAuth endpoints; the phones of one operator share few addresses",
     "phone_requests_per_minute": "limit for each phone",
     "codes_per_minute": "limit of codes for each phone",
+    "client_requests_per_minute": "limit at the OAuth endpoints for each client that has proven itself; apps prove"
+    " nothing and are limited by address and holder",
+    "client_failures_per_minute": "failed proofs of one client from one address after which that address has to wait",
+    "holder_tokens_per_minute": "limit of token answers for each holder, over all clients",
+    "holder_grants_per_minute": "limit of what each holder can allow, over all clients",
     "terminal_requests_per_minute": "limit for each terminal, in each worker process",
     "enrollment_seconds": "life of a terminal session and of the enrollment begun with it",
     "enrollments_per_terminal_day": "limit in 24 hours",

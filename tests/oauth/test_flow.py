@@ -326,6 +326,6 @@ def test_a_revoked_refresh_token_takes_its_family_with_it(server, holder, partne
 def test_nobody_revokes_the_tokens_of_others(server, holder, partner):
     tokens, other = holder.tokens_for(partner), make_partner(server)
     for token in (tokens["access_token"], tokens["refresh_token"]):
-        assert other.post("/oauth/revoke", {"token": token}).json()["error"] == "invalid_grant"
+        assert other.post("/oauth/revoke", {"token": token}).status_code == 200
     assert other.post("/oauth/revoke", {"token": "unknown"}).status_code == 200
     assert partner.call(tokens["access_token"]).status_code == 200

@@ -1,0 +1,69 @@
+"""How often anybody may ask: the limits of the authorization server by address, by client and by holder.
+
+A minute's events are counted in short memory under HMACs: neither Redis nor the table says whose they are. Holders go
+by the blind index of ``CardState``, so that one person with several cards or phones has one limit. Where no store can
+count, ``Unavailable`` leaves instead of an answer: nobody passes uncounted.
+"""
+
+from auth.oauth.clients import Client
+from auth.oauth.desk import OAuthDesk
+from core.errors import Limited
+
+WINDOW_SECONDS = 60
+
+
+def count_address(desk: OAuthDesk, address: str) -> None:
+    """Limit callers who need prove nothing before rows are written for them; raises ``Limited``."""
+    _count(desk, "address_requests_per_minute", address)
+
+
+def require_few_failures(desk: OAuthDesk, claimed: str | None, address: str) -> None:
+    """Refuse, before it is looked at, the proof of a client that failed too often from this address.
+
+    From everywhere else the same client goes on: nobody can lock out another one. Raises ``Limited``.
+    """
+    most = desk.ground.settings.client_failures_per_minute
+    if desk.ground.ephemeral.counted(_failures(desk, claimed, address)) >= most:
+        raise _limited("client_failures_per_minute", most)
+
+
+def count_failure(desk: OAuthDesk, claimed: str | None, address: str) -> None:
+    """Remember that somebody at this address did not prove to be the client that it named, known or not."""
+    desk.ground.ephemeral.count(_failures(desk, claimed, address), WINDOW_SECONDS)
+
+
+def count_client(desk: OAuthDesk, client: Client) -> None:
+    """Limit a client that has proven itself; raises ``Limited``.
+
+    A public client proves nothing: whoever names it could use its limit up for all its holders, so it has none.
+    """
+    if not client.is_public:
+        _count(desk, "client_requests_per_minute", client.id)
+
+
+def count_holder_token(desk: OAuthDesk, holder: str) -> None:
+    """Limit the token answers for one holder, over all clients and cards; raises ``Limited``."""
+    _count(desk, "holder_tokens_per_minute", holder)
+
+
+def count_holder_grant(desk: OAuthDesk, holder: str) -> None:
+    """Limit what one holder can allow in a minute, over all clients and cards; raises ``Limited``."""
+    _count(desk, "holder_grants_per_minute", holder)
+
+
+def _count(desk: OAuthDesk, setting: str, who: str) -> None:
+    most: int = getattr(desk.ground.settings, setting)
+    if desk.ground.ephemeral.count(_key(desk, setting, who), WINDOW_SECONDS) > most:
+        raise _limited(setting, most)
+
+
+def _limited(setting: str, most: int) -> Limited:
+    return Limited(f"{setting}: {most}", retry_after=WINDOW_SECONDS)
+
+
+def _failures(desk: OAuthDesk, claimed: str | None, address: str) -> str:
+    return _key(desk, "client_failures_per_minute", f"{claimed or ''}\x00{address}")
+
+
+def _key(desk: OAuthDesk, setting: str, who: str) -> str:
+    return f"oauth:{setting}:{desk.stored.handle(setting, who)}"
