@@ -18,6 +18,12 @@ from core.errors import Malformed, Missing
 from ecard.levels import card_level
 from web.edge import Edge
 from web.health import blueprint as health
+from web.login import refusals
+from web.login.account import blueprint as account_pages
+from web.login.page import prepare_templates
+from web.login.purposes import PAGE_PURPOSES
+from web.login.routes import blueprint as login_pages
+from web.login.steps import LoginSteps
 from web.openapi import describe, name_callers
 from web.problem_page import write_problem_page
 from web.problems import install_problems
@@ -46,14 +52,17 @@ def create_app(runtime: Runtime) -> Flask:
             "core.ground": runtime.ground,
             "auth.gate": runtime.gate,
             "auth.card_level": card_level,
+            "auth.error_pages": refusals,
             "auth.login": runtime.login,
             "auth.oauth": runtime.oauth,
             "ecard.desk": runtime.enrollment,
             "ecard.passwords": runtime.passwords,
             "qr.desk": runtime.codes,
+            "web.login": LoginSteps(runtime.login, PAGE_PURPOSES),
             "web.runtime": runtime,
         }
     )
+    prepare_templates(app.jinja_env)
     app.wsgi_app = Edge(app.wsgi_app)  # type: ignore[method-assign]
     app.before_request(_refuse_nul)
     install_problems(app)
@@ -68,7 +77,7 @@ def create_app(runtime: Runtime) -> Flask:
         channels.routes.blueprint,
     ):
         api.register_blueprint(blueprint)
-    for plain in (oauth, oauth_server, health, docs):
+    for plain in (oauth, oauth_server, health, docs, login_pages, account_pages):
         app.register_blueprint(plain)
     name_callers(app, api)
     return app

@@ -35,7 +35,7 @@ class KeysUnavailable(Unavailable):
     title_zh = "所需密钥暂时不可用，未作任何更改。"
 
 
-_RETRY_AFTER = {Kind.LIMITED: 60, Kind.UNAVAILABLE: 2}
+RETRY_AFTER = {Kind.LIMITED: 60, Kind.UNAVAILABLE: 2}
 """Seconds, where the refusal itself names none: whoever is told to come back is told when."""
 _CHALLENGES = ('DPoP algs="ES256"', "ESSC-SM2-SM3")
 _HTTP_TITLES = {
@@ -100,7 +100,7 @@ def answer_refusal(refusal: Refusal) -> Response:
     if refusal.detail:
         body["detail"] = refusal.detail
     response = _answer(status, {**body, **refusal.extra}, chinese=chinese)
-    retry_after = refusal.retry_after or _RETRY_AFTER.get(refusal.kind)
+    retry_after = refusal.retry_after or RETRY_AFTER.get(refusal.kind)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     if status == 401:
@@ -118,8 +118,13 @@ def _challenges(refusal: Refusal) -> tuple[str, ...]:
 
 def answer_keys_away(fault: Exception) -> Response:
     """Fail closed where a key is missing, withdrawn or out of its dates, and tell whoever reads the logs."""
-    _log.error("keys_away", kind=type(fault).__name__, exc_info=fault)
+    log_keys_away(fault)
     return answer_refusal(KeysUnavailable())
+
+
+def log_keys_away(fault: Exception) -> None:
+    """Tell whoever reads the logs which key is away."""
+    _log.error("keys_away", kind=type(fault).__name__, exc_info=fault)
 
 
 def answer_http_error(error: HTTPException) -> Response:

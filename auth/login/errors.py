@@ -78,3 +78,12 @@ class WrongCodeLimit(Refusal):
     title_zh = "该手机或其网络一小时内扫描的无效登录码过多。"
     next_en = "Wait an hour, then scan the code that the login page shows."
     next_zh = "请一小时后扫描登录页面显示的二维码。"
+
+
+class SessionOver(Refusal):
+    kind = Kind.GONE
+    code = "account_session_over"
+    title_en = "You are not logged in here, or ten minutes have passed."
+    title_zh = "您尚未登录，或登录已超过十分钟。"
+    next_en = "Log in with your phone again."
+    next_zh = "请用手机重新登录。"

@@ -1,4 +1,7 @@
-"""Logins and remembered consents. Neither a login's code nor its number is kept: one as a handle, the other not."""
+"""Logins, remembered consents, sessions of the account page.
+
+Neither a login's code nor its number is kept: one as a handle, the other not.
+"""
 
 import sqlalchemy as sa
 
@@ -52,4 +55,15 @@ consents = sa.Table(
     sa.Column("scopes", Json, nullable=False),
     sa.Column("agreed_at", Millis, nullable=False),
     sa.Column("expires_at", Millis, nullable=False, index=True),
+)
+
+account_sessions = sa.Table(
+    "account_sessions",
+    metadata,
+    sa.Column("handle", _Handle, primary_key=True),
+    sa.Column("card", _Id, nullable=False),
+    sa.Column("device", _Id, nullable=False),
+    sa.Column("begun_at", Millis, nullable=False),
+    sa.Column("expires_at", Millis, nullable=False, index=True),
+    sa.Column("ended_at", Millis, nullable=True),
 )

@@ -23,6 +23,7 @@ _BASE64URL_32 = re.compile(r"[A-Za-z0-9_-]{43}")
 _STATE = re.compile(r"[\x20-\x7e]{1,1024}")
 _NONCE = re.compile(r"[\x20-\x7e]{1,256}")
 _AGE = re.compile(r"[0-9]{1,9}")
+_LOCALES = re.compile(r"[A-Za-z0-9-]{1,35}(?: [A-Za-z0-9-]{1,35}){0,9}")
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 
 
@@ -40,6 +41,7 @@ class AuthorizationRequest:
     least_acr: str | None
     max_age: int | None
     prompts: tuple[str, ...]
+    ui_locales: str | None = None
 
     @property
     def needed_level(self) -> str:
@@ -93,6 +95,7 @@ def read_authorization_request(client: Client, form: Form, proven: str | None = 
         least_acr=_read_least_acr(form),
         max_age=_read_age(form),
         prompts=_read_prompts(form),
+        ui_locales=_read_locales(form),
     )
 
 
@@ -154,6 +157,12 @@ def _read_prompts(form: Form) -> tuple[str, ...]:
     if not set(prompts) <= _PROMPTS or len(set(prompts)) != len(prompts) or ("none" in prompts and len(prompts) > 1):
         raise InvalidRequestError("prompt is none, or of login, consent and select_account")
     return prompts
+
+
+def _read_locales(form: Form) -> str | None:
+    """Read ui_locales; what cannot be read is no error (OpenID Connect Core section 3.1.2.1)."""
+    given = form.get("ui_locales") or ""
+    return given if _LOCALES.fullmatch(given) else None
 
 
 def _read_text(form: Form, name: str, shape: re.Pattern[str]) -> str | None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from auth.login.models import consents, logins
+from auth.login.models import account_sessions, consents, logins
 from auth.oauth.models import (
     authorization_codes,
     interactions,
@@ -21,6 +21,7 @@ _KEPT = {
     interactions: timedelta(minutes=15),
     logins: timedelta(days=1),
     consents: timedelta(),
+    account_sessions: timedelta(),
     authorization_codes: timedelta(days=1),  # a code that comes again within a day still ends its family
     revoked_tokens: timedelta(),
     refresh_tokens: timedelta(days=30),

@@ -7,7 +7,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from flask import Blueprint, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
@@ -38,6 +38,20 @@ _SLOW_DOWN = "Slow down: too many requests in a short time. Ask again after the 
 
 def server() -> OAuthServer:
     return cast("OAuthServer", current_app.extensions["auth.oauth"])
+
+
+class ErrorPages(Protocol):
+    """What a holder is shown who was sent here with a request that is not right; put in place by ``web``."""
+
+    def show_client_error(self, error: OAuth2Error) -> Response:
+        """Show an error that must not be sent to the client."""
+
+    def show_refusal(self, refusal: Refusal) -> Response:
+        """Show a refusal."""
+
+
+def error_pages() -> ErrorPages:
+    return cast("ErrorPages", current_app.extensions["auth.error_pages"])
 
 
 def given_request() -> GivenRequest:
@@ -136,9 +150,13 @@ def get_authorize() -> Response:
     desk = server().desk
     try:
         form = _given_query() if request.method == "GET" else given_request().form
-        handover = start_authorization(desk, form, request.cookies.get(_cookie_name()))
+        handover = start_authorization(desk, form, browser_secret() or None)
     except OAuth2Error as error:
-        return response_of(error_answer(desk, error))
+        return error_pages().show_client_error(error) if _wants_page() else response_of(error_answer(desk, error))
+    except Refusal as refusal:
+        if not _wants_page():
+            raise
+        return error_pages().show_refusal(refusal)
     response = Response(status=303, headers={"Location": handover.address, "Cache-Control": "no-store"})
     if handover.cookie is not None:
         remember_browser(response, handover.cookie)
@@ -147,7 +165,12 @@ def get_authorize() -> Response:
 
 def given_browser() -> str:
     """Give the handle of the browser by its cookie; pages that act on a login request pass it on."""
-    return browser_handle(server().desk, request.cookies.get(_cookie_name(), ""))
+    return browser_handle(server().desk, browser_secret())
+
+
+def browser_secret() -> str:
+    """Give the secret in the browser's cookie, "" where it sent none; forms of pages are tied to it."""
+    return request.cookies.get(_cookie_name(), "")
 
 
 # ── Tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -223,6 +246,11 @@ def answer_unavailable(fault: Exception) -> Response:
     response = response_of(Answer(503, body))
     response.headers["Retry-After"] = str(refusal.retry_after or 2)
     return response
+
+
+def _wants_page() -> bool:
+    """Tell a browser from a program, by what it would rather read."""
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 
 
 def _published(document: dict[str, Any]) -> Response:

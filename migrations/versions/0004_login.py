@@ -10,6 +10,16 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_table('account_sessions',
+    sa.Column('handle', sa.String(length=64), nullable=False),
+    sa.Column('card', sa.String(length=40), nullable=False),
+    sa.Column('device', sa.String(length=40), nullable=False),
+    sa.Column('begun_at', sa.BigInteger(), nullable=False),
+    sa.Column('expires_at', sa.BigInteger(), nullable=False),
+    sa.Column('ended_at', sa.BigInteger(), nullable=True),
+    sa.PrimaryKeyConstraint('handle', name=op.f('pk_account_sessions'))
+    )
+    op.create_index(op.f('ix_account_sessions_expires_at'), 'account_sessions', ['expires_at'], unique=False)
     op.create_table('consents',
     sa.Column('card', sa.String(length=40), nullable=False),
     sa.Column('client', sa.String(length=40), nullable=False),
@@ -58,3 +68,5 @@ def downgrade() -> None:
     op.drop_table('logins')
     op.drop_index(op.f('ix_consents_expires_at'), table_name='consents')
     op.drop_table('consents')
+    op.drop_index(op.f('ix_account_sessions_expires_at'), table_name='account_sessions')
+    op.drop_table('account_sessions')

@@ -13,7 +13,17 @@ from auth.signed_requests import Terminal
 from tests.auth.forging import sha256
 from tests.web.callers import HEADERS, Proven
 
-BESIDE_THE_API = ("/.well-known/", "/oauth/", "/docs/", "/livez", "/readyz", "/openapi.json")
+BESIDE_THE_API = (
+    "/.well-known/",
+    "/oauth/",
+    "/docs/",
+    "/login/",
+    "/app/",
+    "/account",
+    "/livez",
+    "/readyz",
+    "/openapi.json",
+)
 IDS = {"card": "crd_", "enrollment": "enr_", "session": "ts_", "name": "docs.js"}
 
 
