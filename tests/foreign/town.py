@@ -20,7 +20,7 @@ from tests.oauth.holder import Holder
 from tests.persons import REGION
 from tests.redemption.processes import City, open_inside, run_processes
 from tests.servers import free_port
-from tests.service import Service
+from tests.service import ROOM, Service
 
 
 @dataclass
@@ -105,6 +105,7 @@ def run_town(city: City, folder: Path, database_url: str) -> Iterator[Town]:
             threads=4,
             phone_requests_per_minute=6000,
             address_requests_per_minute=1_000_000,
+            **ROOM,
         )
         inside = open_inside(settings)
         try:
