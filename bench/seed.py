@@ -114,6 +114,8 @@ def _settings(stand: Stand) -> Settings:
         codes_per_minute=600,
         terminal_requests_per_minute=60000,
         address_requests_per_minute=1_000_000,
+        client_requests_per_minute=1_000_000,
+        holder_tokens_per_minute=1_000_000,
     )
 
 

@@ -49,8 +49,8 @@ class Settings(BaseSettings):
     codes_per_minute: Annotated[int, Field(ge=1, le=600)] = 20
     client_requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 6000
     client_failures_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 20
-    holder_tokens_per_minute: Annotated[int, Field(ge=1, le=60_000)] = 60
-    holder_grants_per_minute: Annotated[int, Field(ge=1, le=60_000)] = 10
+    holder_tokens_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 60
+    holder_grants_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 10
     terminal_requests_per_minute: Annotated[int, Field(ge=1, le=60000)] = 3000
     enrollment_seconds: Annotated[int, Field(ge=30, le=600)] = 120
     enrollments_per_terminal_day: Annotated[int, Field(ge=1)] = 500
