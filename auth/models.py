@@ -11,7 +11,20 @@ institutions = sa.Table(
     sa.Column("audience", sa.Integer, nullable=False, server_default="0"),
     sa.Column("region", sa.String(6), nullable=False),
     sa.Column("scopes", Json, nullable=False),
+    sa.Column("purposes", Json, nullable=False, server_default="[]"),
     sa.Column("created_at", Millis, nullable=False),
+)
+
+institution_operators = sa.Table(
+    "institution_operators",
+    metadata,
+    sa.Column("card", sa.String(40), primary_key=True),
+    sa.Column("institution", sa.String(40), sa.ForeignKey("institutions.id"), primary_key=True, index=True),
+    sa.Column("appointed_at", Millis, nullable=False),
+    sa.Column("until", Millis, nullable=True),
+    sa.Column("dismissed_at", Millis, nullable=True),
+    sa.Column("wrong_codes", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("wrong_since", Millis, nullable=False, server_default="0"),
 )
 
 parties = sa.Table(

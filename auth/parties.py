@@ -82,8 +82,12 @@ def register_institution(
     at: datetime,
     audience: int = 0,
     scopes: Sequence[str] = ("redeem",),
+    purposes: Sequence[str] = (),
 ) -> str:
-    """Enter an institution into the register and return its id."""
+    """Enter an institution into the register and return its id.
+
+    ``purposes`` is what terminals that its own operators enrol may take codes for; the card centre may go beyond it.
+    """
     institution = new_id("ins")
     connection.execute(
         institutions.insert().values(
@@ -93,10 +97,18 @@ def register_institution(
             audience=audience,
             region=region,
             scopes=list(scopes),
+            purposes=list(purposes),
             created_at=to_millis(at),
         )
     )
     return institution
+
+
+def set_purposes(connection: Connection, institution: str, purposes: Sequence[str]) -> None:
+    """Change what an institution's operators may enrol terminals for; terminals that are there keep theirs."""
+    require_institution(connection, institution)
+    changed = institutions.update().where(institutions.c.id == institution)
+    connection.execute(changed.values(purposes=list(purposes)))
 
 
 def register_terminal(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import click
 from sqlalchemy.engine import Connection
@@ -21,6 +22,7 @@ from auth.parties import (
 )
 from cli import Failed
 from cli.opening import opened_runtime
+from cli.terminal_operators import appoint, dismiss, operators, set_institution_purposes
 from core.clock import from_millis
 from web.runtime import Runtime
 
@@ -44,23 +46,28 @@ def terminals() -> None:
     """Register and withdraw terminals."""
 
 
+for command in (appoint, dismiss, operators, set_institution_purposes):
+    terminals.add_command(command)
+
+
 @terminals.command("add-institution")
 @click.option("--name", required=True)
 @click.option("--kind", type=click.Choice(INSTITUTION_KINDS), required=True)
 @click.option("--region", required=True, metavar="990100", help="GB/T 2260 code, six digits.")
 @click.option("--audience", type=click.IntRange(0, 0xFFFF), default=0, show_default=True, help="Group named in codes.")
 @click.option("--scope", "scopes", type=click.Choice(SCOPES), multiple=True, default=["redeem"], show_default=True)
+@click.option(
+    "--purpose", "purposes", type=click.Choice(PURPOSES), multiple=True, help="Of terminals it enrols itself."
+)
 @click.option("--operator", required=True, help="Who does this; stands in the audit trail.")
-def add_institution(name: str, kind: str, region: str, audience: int, scopes: Sequence[str], operator: str) -> None:
+def add_institution(region: str, operator: str, **fields: Any) -> None:
     """Enter an institution and print its id (ins_...)."""
     if not re.fullmatch(r"\d{6}", region):
         raise click.UsageError("--region takes six digits")
     with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
         now = runtime.ground.clock()
-        made = register_institution(
-            connection, name=name, kind=kind, region=region, audience=audience, scopes=scopes, at=now
-        )
-        _record(runtime, connection, operator, "institution.registered", made, {"kind": kind})
+        made = register_institution(connection, region=region, at=now, **fields)
+        _record(runtime, connection, operator, "institution.registered", made, {"kind": fields["kind"]})
     click.echo(made)
 
 

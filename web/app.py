@@ -69,6 +69,7 @@ def create_app(runtime: Runtime) -> Flask:
     api = describe(app, version("ecard"))
     for blueprint in (
         physical.routes.blueprint,
+        physical.routes.terminals,
         ecard.routes.enrollments,
         ecard.routes.cards,
         auth.login.routes.requests,

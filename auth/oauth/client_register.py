@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from auth.oauth.clients import live_key_count
 from auth.oauth.jws import read_public_jwk
 from auth.oauth.models import oauth_client_keys, oauth_clients
-from auth.oauth.profiles import CODE, PROFILES, Profile
+from auth.oauth.profiles import CODE, DEVICE, PROFILES, Profile
 from auth.oauth.redirects import require_registrable
 from auth.oauth.scopes import SCOPES
 from auth.oauth.stored_secrets import StoredSecrets
@@ -59,8 +59,7 @@ def register_client(connection: Connection, given: Registration, *, default_audi
     profile = _require_profile(given)
     _require_authentication(profile, given)
     _require_redirects(profile, given.redirect_uris)
-    if not set(given.scopes) <= set(SCOPES):
-        raise Malformed(f"scopes are {', '.join(SCOPES)}")
+    _require_scopes(profile, given.scopes)
     if given.dpop is False and not profile.dpop_optional:
         raise Malformed(f"tokens of the profile {profile.name} are always bound by DPoP")
     client = new_id("cli")
@@ -177,6 +176,13 @@ def _require_redirects(profile: Profile, given: Sequence[str]) -> None:
         raise Malformed("a client of this profile needs a redirect address")
     for address in given:
         require_registrable(profile, address)
+
+
+def _require_scopes(profile: Profile, given: Sequence[str]) -> None:
+    """Require scopes of whom this profile asks: terminals ask an operator, all others a holder."""
+    asked = [scope.name for scope in SCOPES.values() if scope.by_operator == (DEVICE in profile.grants)]
+    if not set(given) <= set(asked):
+        raise Malformed(f"scopes of the profile {profile.name} are {', '.join(asked)}")
 
 
 def _require_resource(given: str) -> str:

@@ -12,11 +12,14 @@ from authlib.oauth2.rfc6749.errors import (
     InvalidScopeError,
     UnauthorizedClientError,
 )
+from authlib.oauth2.rfc8628 import AuthorizationPendingError, ExpiredTokenError, SlowDownError
 
 from core.errors import Refusal
 
 __all__ = [
     "AccessDeniedError",
+    "AuthorizationPendingError",
+    "ExpiredTokenError",
     "InvalidClientError",
     "InvalidDpopProofError",
     "InvalidGrantError",
@@ -26,6 +29,7 @@ __all__ = [
     "LoginRequiredError",
     "OAuth2Error",
     "RequestNotSupportedError",
+    "SlowDownError",
     "UnauthorizedClientError",
     "UnmetAuthenticationError",
     "UnsupportedResponseError",

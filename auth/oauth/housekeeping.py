@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 from auth.login.models import account_sessions, consents, logins
 from auth.oauth.models import (
     authorization_codes,
+    device_authorizations,
     interactions,
     oauth_grants,
     pushed_requests,
@@ -23,6 +24,7 @@ _KEPT = {
     consents: timedelta(),
     account_sessions: timedelta(),
     authorization_codes: timedelta(days=1),  # a code that comes again within a day still ends its family
+    device_authorizations: timedelta(days=1),  # what an institution has allowed within a day is counted
     revoked_tokens: timedelta(),
     refresh_tokens: timedelta(days=30),
     oauth_grants: timedelta(days=400),  # for disputes, as the evidence of signed requests

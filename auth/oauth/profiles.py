@@ -13,6 +13,8 @@ REQUEST_SECONDS = 90
 """Life of a pushed request until the browser brings it; FAPI 2.0 asks for less than 600 seconds."""
 INTERACTION_SECONDS = 600
 """How long the holder may take to log in and agree."""
+DEVICE_SECONDS = 600
+"""Life of a device code and its user code, and then of the grant that the operator allowed (RFC 8628 section 3.2)."""
 REUSE_GRACE_SECONDS = 10
 """How long a rotated refresh token may be sent again by an app that lost the answer."""
 
@@ -69,14 +71,14 @@ NATIVE = Profile(
 )
 TERMINAL = Profile(
     name="terminal",
-    authentications=("private_key_jwt",),
+    authentications=("private_key_jwt", "none"),  # docs/decisions/0014: no counter keeps its maker's key secret
     pushed_only=True,
     dpop=True,
     dpop_optional=False,
     dpop_nonce=False,
     loopback=False,
-    grants=frozenset({DEVICE, REFRESH}),
-    refresh_days=365,
+    grants=frozenset({DEVICE}),
+    refresh_days=0,
 )
 RELYING_PARTY = Profile(
     name="relying_party",

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from auth.errors import StepUpNeeded
 from auth.guard import Anyone, Partner, allow, caller_address
 from auth.oauth.authorize import start_authorization
+from auth.oauth.device_authorization import authorize_device
 from auth.oauth.errors import InvalidRequestError, OAuth2Error, visible
 from auth.oauth.forms import Form, read_form, read_parameters
 from auth.oauth.interactions import browser_handle
@@ -161,6 +162,14 @@ def get_authorize() -> Response:
     if handover.cookie is not None:
         remember_browser(response, handover.cookie)
     return response
+
+
+@blueprint.post("/oauth/device_authorization")
+@allow(Anyone)
+@in_oauth_form
+def post_device_authorization() -> Answer:
+    """Give terminal software a code for its operator to type at /device (RFC 8628)."""
+    return Answer(200, authorize_device(server().desk, given_request(), caller_address()))
 
 
 def given_browser() -> str:

@@ -7,18 +7,23 @@ from auth.oauth.errors import InvalidScopeError
 
 OPENID = "openid"
 OFFLINE = "offline_access"
+ENROL = "terminals.enrol"
 LEVELS = ("L1", "L2", "L3")
 """Assurance levels from low to high, ``acr`` of tokens; a card's level says how its chip was proven at enrollment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a client may be allowed; ``least_level`` is the lowest ``acr`` at which a holder can allow it."""
+    """What a client may be allowed; ``least_level`` is the lowest ``acr`` at which a holder can allow it.
+
+    ``by_operator``: not for the holder's own card, but for the institution that has the holder as an operator.
+    """
 
     name: str
     zh: str
     en: str
     least_level: str = "L1"
+    by_operator: bool = False
 
 
 SCOPES = {
@@ -34,6 +39,13 @@ SCOPES = {
         ),
         Scope("card.read", "查看您的电子社保卡状态", "See how your electronic card stands", "L2"),
         Scope("card.present", "在其应用内展示您的电子社保卡二维码", "Show your card's code inside its own app", "L3"),
+        Scope(
+            ENROL,
+            "以本机构名义登记这一台终端",
+            "Register this one terminal in the name of your institution",
+            "L2",
+            by_operator=True,
+        ),
     )
 }
 

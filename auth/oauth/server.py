@@ -16,6 +16,7 @@ from auth.oauth.access_tokens import AccessTokens
 from auth.oauth.client_authentication import authenticate_client
 from auth.oauth.clients import Client
 from auth.oauth.desk import OAuthDesk
+from auth.oauth.device_grant import DeviceGrant
 from auth.oauth.errors import OAuth2Error, UseDpopNonceError
 from auth.oauth.requests import FormRequest, GivenRequest
 from auth.oauth.token_grants import CodeGrant, RefreshGrant, S256Challenge
@@ -97,6 +98,7 @@ def open_server(desk: OAuthDesk) -> OAuthServer:
     server = OAuthServer(desk, AccessTokens(desk))
     server.register_grant(CodeGrant, [S256Challenge(required=True)])
     server.register_grant(RefreshGrant)
+    server.register_grant(DeviceGrant)
     server.register_endpoint(Introspection)
     server.register_endpoint(Revocation)
     return server

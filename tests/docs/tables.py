@@ -61,6 +61,8 @@ SETTINGS = {
     "client_failures_per_minute": "failed proofs of one client from one address after which that address has to wait",
     "holder_tokens_per_minute": "limit of token answers for each holder, over all clients",
     "holder_grants_per_minute": "limit of what each holder can allow, over all clients",
+    "device_authorizations_per_minute": "limit for each address from which terminals ask to be enrolled",
+    "terminals_per_institution_day": "terminals that an institution's operators may allow in 24 hours",
     "terminal_requests_per_minute": "limit for each terminal, in each worker process",
     "enrollment_seconds": "life of a terminal session and of the enrollment begun with it",
     "enrollments_per_terminal_day": "limit in 24 hours",

@@ -169,11 +169,14 @@ class OAuthClient:
         return self.post("/oauth/token", form, proven=True)
 
     def call(self, token: str, path: str = "/oauth/userinfo", method: str = "GET") -> httpx.Response:
+        return self.http.request(method, path, headers=self.call_headers(token, path, method))
+
+    def call_headers(self, token: str, path: str, method: str) -> dict[str, str]:
+        """Show a token, with a proof for this request if it is bound to a key."""
         if self.dpop is None:
-            return self.http.request(method, path, headers={"Authorization": f"Bearer {token}"})
+            return {"Authorization": f"Bearer {token}"}
         ath = encode_base64url(hashlib.sha256(token.encode()).digest())
-        proof = self.proof(path, method, ath=ath)
-        return self.http.request(method, path, headers={"Authorization": f"DPoP {token}", "DPoP": proof})
+        return {"Authorization": f"DPoP {token}", "DPoP": self.proof(path, method, ath=ath)}
 
 
 def make_client(service: Service, profile: str, authentication: str, **more: Any) -> OAuthClient:
