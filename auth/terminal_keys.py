@@ -163,7 +163,7 @@ def _get_allowed(connection: Connection, grant: str) -> sa.Row[Any]:
 def _require_operator(desk: OAuthDesk, connection: Connection, allowed: sa.Row[Any]) -> None:
     """Require that who allowed it might still do so; a dismissal waits for this transaction."""
     lock_appointment(connection, allowed.operator, allowed.institution, desk.ground.clock())
-    card = desk.card_states(connection, allowed.operator)
+    card = desk.card_states(desk.ground.database, allowed.operator)
     if card is None or not card.active:
         raise NotAnOperator
 

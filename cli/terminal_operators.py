@@ -45,7 +45,7 @@ def appoint(institution: str, card: str, until: datetime | None, operator: str) 
         now, ends = runtime.ground.clock(), _end_of(until)
         if ends is not None and ends <= now:
             raise Failed("--until lies in the past")
-        _require_good_card(runtime, connection, card)
+        _require_good_card(runtime, card)
         appoint_operator(connection, card=card, institution=institution, at=now, until=ends)
         detail = {"card": card} | ({"until": f"{until:%Y-%m-%d}"} if until else {})
         _record(runtime, connection, operator, "operator.appointed", institution, detail)
@@ -103,8 +103,8 @@ def _end_of(last_day: datetime | None) -> datetime | None:
     return last_day and last_day.replace(tzinfo=BEIJING) + timedelta(days=1)
 
 
-def _require_good_card(runtime: Runtime, connection: Connection, card: str) -> None:
-    state = runtime.oauth.desk.card_states(connection, card)
+def _require_good_card(runtime: Runtime, card: str) -> None:
+    state = runtime.oauth.desk.card_states(runtime.ground.database, card)
     if state is None or not state.active:
         raise Failed("there is no such electronic card, or it is suspended or revoked")
 

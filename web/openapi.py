@@ -15,6 +15,7 @@ TITLE = "Electronic social security card"
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "DeviceKey": [{"dpopProof": []}],
     "Phone": [{"dpopToken": [], "dpopProof": []}],
+    "Partner": [{"dpopToken": [], "dpopProof": []}],
     "Terminal": [{"signedRequest": []}],
 }
 _SCHEMES = {

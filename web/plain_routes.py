@@ -3,6 +3,7 @@
 from typing import Any
 
 from auth.oauth.metadata import GRANTS
+from auth.oauth.scopes import ENROL
 
 
 def _answer_of(description: str, properties: dict[str, Any], kind: str = "application/json") -> dict[str, Any]:
@@ -25,8 +26,9 @@ _OAUTH_ERROR = {
 }
 _TOKEN_PARAMETERS = (
     "code", "redirect_uri", "code_verifier", "refresh_token", "scope", "client_id", "client_secret",
-    "client_assertion_type", "client_assertion",
+    "client_assertion_type", "client_assertion", "device_code",
 )  # fmt: skip
+_DEVICE_PARAMETERS = ("scope", "client_id", "client_assertion_type", "client_assertion")
 _READINESS = {"status": _TEXT, "checks": {"type": "object", "additionalProperties": _TEXT}}
 PLAIN_ROUTES: dict[str, Any] = {
     "/oauth/token": {
@@ -60,6 +62,42 @@ PLAIN_ROUTES: dict[str, Any] = {
                 "401": _OAUTH_ERROR,
                 "413": _OAUTH_ERROR,
                 "503": _OAUTH_ERROR,
+            },
+        }
+    },
+    "/oauth/device_authorization": {
+        "post": {
+            "tags": ["oauth"],
+            "summary": "Give terminal software a code for its operator to type at /device.",
+            "description": "RFC 8628; the token, and then the terminal, is bound to the key of the DPoP proof.",
+            "security": [{"dpopProof": []}],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/x-www-form-urlencoded": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["scope"],
+                            "properties": {
+                                **dict.fromkeys(_DEVICE_PARAMETERS, _TEXT),
+                                "scope": {"type": "string", "enum": [ENROL]},
+                            },
+                        }
+                    }
+                },
+            },
+            "responses": {
+                "200": _answer_of(
+                    "Two codes of ten minutes, and how often to ask for the token",
+                    {
+                        **dict.fromkeys(
+                            ("device_code", "user_code", "verification_uri", "verification_uri_complete"), _TEXT
+                        ),
+                        "expires_in": {"type": "integer"},
+                        "interval": {"type": "integer"},
+                    },
+                ),
+                **dict.fromkeys(("400", "401", "413", "429", "503"), _OAUTH_ERROR),
             },
         }
     },

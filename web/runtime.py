@@ -14,7 +14,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from auth.guard import Gate
 from auth.login.desk import LoginDesk
-from auth.login.purposes import ACCOUNT, OAUTH, AccountPurpose, LoginAddresses, OAuthPurpose
+from auth.login.purposes import (
+    ACCOUNT,
+    DEVICE,
+    OAUTH,
+    AccountPurpose,
+    DevicePurpose,
+    LoginAddresses,
+    OAuthPurpose,
+)
 from auth.oauth.clients import Clients
 from auth.oauth.desk import OAuthDesk
 from auth.oauth.nonces import ProofNonces
@@ -189,7 +197,11 @@ def _open_oauth(ground: Ground, store: KeyStore, provider: Provider) -> OAuthSer
 def _open_login(oauth: OAuthDesk, passwords: PasswordDesk, durable: DatabaseEphemeral) -> LoginDesk:
     return LoginDesk(
         oauth=oauth,
-        purposes={OAUTH: OAuthPurpose(oauth), ACCOUNT: AccountPurpose(oauth.issuer)},
+        purposes={
+            OAUTH: OAuthPurpose(oauth),
+            ACCOUNT: AccountPurpose(oauth.issuer),
+            DEVICE: DevicePurpose(oauth.issuer),
+        },
         holder_indexes=find_holder_index,
         check_password=partial(check_password, passwords),
         counts=durable,

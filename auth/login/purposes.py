@@ -8,7 +8,7 @@ from auth.login.desk import Described
 from auth.login.records import Login
 from auth.oauth.desk import OAuthDesk
 from auth.oauth.interactions import get_interaction
-from auth.oauth.scopes import SCOPES
+from auth.oauth.scopes import ENROL, SCOPES
 
 OAUTH = "oauth"
 ACCOUNT = "account"
@@ -37,6 +37,16 @@ class AccountPurpose:
 
     def __call__(self, _connection: Connection, _login: Login) -> Described:
         return Described("我的电子社保卡", "My electronic card", self._host, ())
+
+
+class DevicePurpose:
+    """The page where an operator lets a terminal of his institution register itself."""
+
+    def __init__(self, issuer: str) -> None:
+        self._host = urlsplit(issuer).hostname or ""
+
+    def __call__(self, _connection: Connection, _login: Login) -> Described:
+        return Described("终端登记", "Terminal registration", self._host, (SCOPES[ENROL],))
 
 
 class LoginAddresses:

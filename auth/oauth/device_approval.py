@@ -146,7 +146,7 @@ def allow_terminal(desk: OAuthDesk, connection: Connection, operator: Operator, 
     ``Malformed``.
     """
     found, client = _get_open(desk, connection, operator)
-    _require_holder(desk, connection, operator)
+    _require_holder(desk, operator)
     appointed = lock_appointment(connection, operator.card, given.institution, desk.ground.clock())
     _require_description(given)
     _require_purposes(appointed, given.purposes)
@@ -205,9 +205,9 @@ def _get_open(desk: OAuthDesk, connection: Connection, operator: Operator) -> tu
     return found, client
 
 
-def _require_holder(desk: OAuthDesk, connection: Connection, operator: Operator) -> None:
+def _require_holder(desk: OAuthDesk, operator: Operator) -> None:
     """Require that the operator's own card stands good and was proven well enough."""
-    card = desk.card_states(connection, operator.card)
+    card = desk.card_states(desk.ground.database, operator.card)
     if card is None or not card.active:
         raise NotAnOperator
     if not reaches(operator.acr, SCOPES[ENROL].least_level):

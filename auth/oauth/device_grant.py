@@ -61,7 +61,7 @@ class DeviceGrant(BoundGrant, BaseGrant, TokenEndpointMixin):  # type: ignore[mi
         """Require that what was allowed still counts, and the card of the operator who allowed it."""
         assert found.grant is not None
         assert found.operator is not None
-        card = self.desk.card_states(self.connection, found.operator)
+        card = self.desk.card_states(self.desk.ground.database, found.operator)
         if card is None or not card.active:
             raise InvalidGrantError("The operator may not allow it any longer")
         return self.require_live_grant(found.grant)

@@ -158,7 +158,12 @@ class Town:
 
 
 def make_town(service: Service) -> Town:
-    phone = service.enroll()
+    """Enroll a holder and have the card centre appoint her for the service's own institution."""
+    return settle(service, service.enroll())
+
+
+def settle(service: Service, phone: Phone) -> Town:
+    """Have a holder appointed for the service's own institution, whose terminals may take two kinds of codes."""
     town = Town(service, phone, service.institution)
     with service.database.transaction() as connection:
         set_purposes(connection, town.institution, ["medical", "merchant"])

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
-from auth.guard import DeviceKey, Phone, Rule
+from auth.guard import DeviceKey, Partner, Phone, Rule
 from auth.signed_requests import Terminal
 from cli.phone import Phone as PhoneOfHolder
 from cli.till import Till
 from tests.auth.forging import sha256
+from tests.device_flow.terminals_of_tests import settle
 from tests.service import Service
 
 PROVE = "prove"
@@ -21,12 +22,17 @@ HEADERS = {"Authorization": PROVE, "DPoP": PROVE}
 
 
 class Proven:
-    """Signs what passes through it; ``phone`` and ``till`` may be changed between requests."""
+    """Signs what passes through it; ``phone`` and ``till`` may be changed between requests.
+
+    As a partner calls the software of a terminal that an operator, the phone's holder, has allowed to register itself.
+    """
 
     def __init__(self, service: Service, phone: PhoneOfHolder, till: Till) -> None:
         self.service = service
         self.phone = phone
         self.till = till
+        town = settle(service, phone)
+        self.software = town.let_in(town.software())
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -44,6 +50,9 @@ class Proven:
         if caller is Phone:
             proof = self.phone.proof(method, path, ath=sha256(self.phone.token.encode()))
             return {"HTTP_AUTHORIZATION": f"DPoP {self.phone.token}", "HTTP_DPOP": proof}
+        if caller is Partner:
+            shown = self.software.client.call_headers(self.software.granted["access_token"], path, method)
+            return {"HTTP_AUTHORIZATION": shown["Authorization"], "HTTP_DPOP": shown["DPoP"]}
         if caller is DeviceKey:
             return {"HTTP_DPOP": self.phone.proof(method, path, digest=sha256(body))}
         return {"HTTP_DPOP": self.phone.proof(method, path)}

@@ -10,6 +10,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from werkzeug.test import Client
 
 from auth.guard import CALLERS
+from tests.device_flow.terminals_of_tests import Rotating, new_key, settle
 from tests.login.browser import Browser
 from tests.service import ISSUER, Service
 from tests.web.callers import HEADERS, Proven
@@ -62,7 +63,8 @@ def test_every_operation_says_what_it_does_and_for_whom(operations):
         assert operation["summary"].endswith("."), label
         assert operation["tags"], label
         assert operation["x-caller"] in CALLERS.values(), label
-        assert bool(operation["security"]) == (operation["x-caller"] != "anyone" or label == "POST /oauth/token"), label
+        is_proven = operation["x-caller"] != "anyone" or label.startswith("POST /oauth/")
+        assert bool(operation["security"]) == is_proven, label
 
 
 def test_every_way_to_prove_oneself_is_described(description, operations):
@@ -139,6 +141,7 @@ def test_everything_that_the_story_answers_is_as_described(sqlite_service):
             till.send("POST", "/v1/visits", {"visit_token": taken.json()["visit_token"]})
     _ask_around(sqlite_service, phone, till, card)
     _log_in(sqlite_service, phone)
+    _enrol_a_scanner(sqlite_service, phone)
     phone.call("POST", f"{card}/loss-reports")
     phone.code("medical")
     sqlite_service.http.close()
@@ -147,6 +150,19 @@ def test_everything_that_the_story_answers_is_as_described(sqlite_service):
     seen = {f"{answer.method} {answer.route}" for answer in recording.answers if answer.status < 300}
     beside = {"POST /v1/enrollments/{enrollment}/abandon", "GET /readyz", "GET /livez"}
     assert set(operations_of(description)) - seen - beside == set()
+
+
+def _enrol_a_scanner(service: Service, phone: Any) -> None:
+    town = settle(service, phone)
+    software = town.software()
+    software.ask(scope="openid")
+    town.let_in(software)
+    software.poll()
+    software.register(proof="00" * 64)
+    scanner = Rotating(software.till(software.register().json()))
+    software.register(new_key())
+    for _ in range(2):
+        scanner.add(new_key())
 
 
 def _ask_around(service: Service, phone: Any, till: Any, card: str) -> None:
@@ -209,6 +225,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /v1/code-images": {"code": "0" * 20},
     "POST /v1/redemptions": {"code": "0", "purpose": "test"},
     "POST /v1/visits": {"visit_token": "0" * 20},
+    "POST /v1/terminals": {"public_key": "00" * 64, "proof": "00" * 64},
+    "POST /v1/terminals/keys": {"public_key": "00" * 64, "proof": "00" * 64},
     "POST /v1/offline-acceptances": {"items": [{"code": "0", "accepted_at": "2026-03-02T08:00:00Z"}]},
 }
 """A body that the schema of each write takes."""
