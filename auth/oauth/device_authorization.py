@@ -16,6 +16,7 @@ from auth.oauth.client_authentication import authenticate_client
 from auth.oauth.clients import Client, millis_now
 from auth.oauth.desk import OAuthDesk
 from auth.oauth.errors import InvalidDpopProofError, InvalidTargetError, UnauthorizedClientError
+from auth.oauth.limits import count_device_authorization
 from auth.oauth.models import device_authorizations
 from auth.oauth.profiles import DEVICE, DEVICE_SECONDS
 from auth.oauth.requests import GivenRequest
@@ -23,7 +24,7 @@ from auth.oauth.scopes import read_scopes
 from auth.proofs import DeviceProof
 from auth.typed_codes import find_code, write_code
 from core.database import insert_if_new
-from core.errors import Limited, Unavailable
+from core.errors import Unavailable
 from core.ids import new_id
 
 POLL_SECONDS = 5
@@ -48,13 +49,13 @@ class DeviceAuthorization:
     grant: str | None
 
 
-def authorize_device(desk: OAuthDesk, given: GivenRequest, address: str) -> dict[str, object]:
+def authorize_device(desk: OAuthDesk, given: GivenRequest) -> dict[str, object]:
     """Keep a request of a terminal client and return what RFC 8628 section 3.2 answers; raises errors of OAuth.
 
-    Its DPoP proof names the key to which code, token and registration are bound; ``address``, from where it came, the
-    operator is shown.
+    Its DPoP proof names the key to which code, token and registration are bound; from where it came the operator is
+    shown.
     """
-    _require_calm(desk, address)
+    count_device_authorization(desk, given.caller)
     client, _method = authenticate_client(desk, given)
     if not client.check_grant_type(DEVICE):
         raise UnauthorizedClientError("This client's profile has no device flow")
@@ -62,7 +63,7 @@ def authorize_device(desk: OAuthDesk, given: GivenRequest, address: str) -> dict
     read_scopes(given.form.require("scope"), client.scopes)
     if read_resources(client, given.form) != (desk.api,):
         raise InvalidTargetError
-    return _keep(desk, client, proof, address)
+    return _keep(desk, client, proof, given.caller)
 
 
 def user_code_of(desk: OAuthDesk, authorization: str) -> str:
@@ -89,12 +90,6 @@ def find_authorization(connection: Connection, *conditions: sa.ColumnElement[boo
     """Find one row."""
     row = connection.execute(sa.select(device_authorizations).where(*conditions)).first()
     return _authorization_of(row) if row else None
-
-
-def _require_calm(desk: OAuthDesk, address: str) -> None:
-    most = desk.ground.settings.device_authorizations_per_minute
-    if desk.ground.ephemeral.count(f"device-authorizations:{address}", 60) > most:
-        raise Limited(f"device_authorizations_per_minute: {most}", retry_after=60)
 
 
 def _require_proof(desk: OAuthDesk, given: GivenRequest) -> DeviceProof:

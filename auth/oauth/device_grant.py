@@ -15,10 +15,10 @@ from auth.oauth.errors import (
     AccessDeniedError,
     AuthorizationPendingError,
     ExpiredTokenError,
-    InvalidGrantError,
     InvalidRequestError,
     SlowDownError,
     UnauthorizedClientError,
+    refuse_grant,
 )
 from auth.oauth.grants import Grant
 from auth.oauth.models import device_authorizations
@@ -42,7 +42,7 @@ class DeviceGrant(BoundGrant, BaseGrant, TokenEndpointMixin):  # type: ignore[mi
             raise UnauthorizedClientError("This client's profile has no device flow")
         found = find_by_device_code(self.desk, self.connection, client, given)
         if found is None:
-            raise InvalidGrantError("The device code is unknown")
+            raise refuse_grant()
         self.request.client, self.request.credential = client, found
         self.request.proof = self.verify_proof(found.thumbprint)
 
@@ -53,7 +53,7 @@ class DeviceGrant(BoundGrant, BaseGrant, TokenEndpointMixin):  # type: ignore[mi
         grant = self._require_granted(found)
         resources = self.read_narrowed_resources(grant)
         if not _spend(self.connection, found):
-            raise InvalidGrantError("The device code was used before")
+            raise refuse_grant()
         body: dict[str, Any] = self.answer(grant, grant.scopes, resources)
         return 200, body | {"grant_id": grant.id}, NO_STORE
 
@@ -63,14 +63,14 @@ class DeviceGrant(BoundGrant, BaseGrant, TokenEndpointMixin):  # type: ignore[mi
         assert found.operator is not None
         card = self.desk.card_states(self.desk.ground.database, found.operator)
         if card is None or not card.active:
-            raise InvalidGrantError("The operator may not allow it any longer")
+            raise refuse_grant()
         return self.require_live_grant(found.grant)
 
     def _require_allowed(self, found: DeviceAuthorization) -> None:
         """Require that an operator has allowed it; raises the errors of RFC 8628 section 3.5."""
         now = millis_now(self.desk.ground)
         if found.state == "spent":
-            raise InvalidGrantError("The device code was used before")
+            raise refuse_grant()
         if found.expires_at <= now:
             raise ExpiredTokenError("Nobody has allowed it in time: ask for a new code")
         if found.state == "refused":

@@ -17,6 +17,11 @@ def count_address(desk: OAuthDesk, address: str) -> None:
     _count(desk, "address_requests_per_minute", address)
 
 
+def count_device_authorization(desk: OAuthDesk, address: str) -> None:
+    """Limit the user codes that are given out to one address; raises ``Limited``."""
+    _count(desk, "device_authorizations_per_minute", address)
+
+
 def require_few_failures(desk: OAuthDesk, claimed: str | None, address: str) -> None:
     """Refuse, before it is looked at, the proof of a client that failed too often from this address.
 

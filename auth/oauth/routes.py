@@ -169,7 +169,7 @@ def get_authorize() -> Response:
 @in_oauth_form
 def post_device_authorization() -> Answer:
     """Give terminal software a code for its operator to type at /device (RFC 8628)."""
-    return Answer(200, authorize_device(server().desk, given_request(), caller_address()))
+    return Answer(200, authorize_device(server().desk, given_request()))
 
 
 def given_browser() -> str:
