@@ -51,8 +51,6 @@ class Settings(BaseSettings):
     client_failures_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     holder_tokens_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 60
     holder_grants_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 10
-    holder_tokens_per_minute: Annotated[int, Field(ge=1, le=60_000)] = 60
-    holder_grants_per_minute: Annotated[int, Field(ge=1, le=60_000)] = 10
     device_authorizations_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
     terminals_per_institution_day: Annotated[int, Field(ge=1, le=10_000)] = 100
     terminal_requests_per_minute: Annotated[int, Field(ge=1, le=60000)] = 3000
