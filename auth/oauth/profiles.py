@@ -29,6 +29,7 @@ class Profile:
         dpop: whether tokens of such a client must be bound to a key; False leaves it to the client.
         dpop_optional: whether a single client may be registered without ``dpop``.
         dpop_nonce: whether proofs at the token endpoint must carry a nonce of ours.
+        stays_in_browser: whether redirects lead to a site, which may lead its visitor on; the system opens apps.
         loopback: whether redirects to 127.0.0.1 and [::1] are taken, on any port (RFC 8252 section 7.3).
         grants: the grant types of the token endpoint.
         refresh_days: life of a grant that is refreshed; 0 for none.
@@ -41,6 +42,7 @@ class Profile:
     dpop: bool
     dpop_optional: bool
     dpop_nonce: bool
+    stays_in_browser: bool
     loopback: bool
     grants: frozenset[str]
     refresh_days: int
@@ -54,6 +56,7 @@ PARTNER = Profile(
     dpop=True,
     dpop_optional=False,
     dpop_nonce=False,
+    stays_in_browser=True,
     loopback=False,
     grants=frozenset({CODE, REFRESH, EXCHANGE}),
     refresh_days=180,
@@ -65,6 +68,7 @@ NATIVE = Profile(
     dpop=True,
     dpop_optional=True,
     dpop_nonce=True,
+    stays_in_browser=False,
     loopback=True,
     grants=frozenset({CODE, REFRESH}),
     refresh_days=90,
@@ -76,6 +80,7 @@ TERMINAL = Profile(
     dpop=True,
     dpop_optional=False,
     dpop_nonce=False,
+    stays_in_browser=True,
     loopback=False,
     grants=frozenset({DEVICE}),
     refresh_days=0,
@@ -87,6 +92,7 @@ RELYING_PARTY = Profile(
     dpop=False,
     dpop_optional=True,
     dpop_nonce=False,
+    stays_in_browser=True,
     loopback=False,
     grants=frozenset({CODE}),
     refresh_days=0,

@@ -32,6 +32,7 @@ class Page(HTMLParser):
         self.forms: list[PageForm] = []
         self.links: list[str] = []
         self.code = ""
+        self.onward = ""
         self._in_code = False
         self.feed(answer.text)
 
@@ -47,6 +48,7 @@ class Page(HTMLParser):
             self.forms[-1].buttons.append(given)
         elif tag == "a":
             self.links.append(urljoin(self.address, given.get("href", "")))
+            self.onward = self.links[-1] if given.get("id") == "onward" else self.onward
         self._in_code = tag == "code" and given.get("id") == "code"
 
     def handle_data(self, data: str) -> None:
@@ -77,7 +79,8 @@ class RobotHolder:
     ) -> httpx.Response:
         """Go from an address of this service through the pages of a login.
 
-        Returns the redirect that leaves this service, not followed, or the page where nothing of a login is left to do.
+        Returns the redirect that leaves this service, not followed, also where a page leads back to the client without
+        one; otherwise the page where nothing of a login is left to do.
 
         Args:
             http: the browser; it keeps cookies and follows no redirect by itself.
@@ -93,6 +96,8 @@ class RobotHolder:
                     return answer
                 answer = self.get(http, to)
                 continue
+            if onward := Page(answer).onward:
+                return httpx.Response(303, headers={"Location": onward}, request=answer.request)
             taken = self._take_step(http, Page(answer), allow=allow, password=password)
             if taken is None:
                 return answer

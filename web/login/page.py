@@ -2,7 +2,7 @@
 
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from flask import Response, current_app, render_template, request
 from jinja2 import StrictUndefined
@@ -34,7 +34,7 @@ def show_page(
         status: of HTTP.
         here: the address at which a GET shows this page; where the switch of languages leads. Default: this request's.
         locales: ui_locales of the authorization request, if there is one.
-        goes_to: address outside to which a form of this page leads in the end; the only one that it may lead to.
+        goes_to: address outside to which the answer to a form of this page may redirect; no other one can be reached.
         values: for the template.
     """
     language = page_language(locales)
@@ -45,7 +45,7 @@ def show_page(
         tag=language_tag(language),
         languages=[other for other in LANGUAGES if other != language],
         tag_of=language_tag,
-        here=here or request.path,
+        switch=partial(_switched, here),
         link=in_this_language,
         files=page_files(),
         host=_issuer_host(),
@@ -80,6 +80,12 @@ def prepare_templates(environment: Environment) -> None:
     """Have a template fail that asks for what it was not given."""
     environment.undefined = StrictUndefined
     environment.trim_blocks = environment.lstrip_blocks = True
+
+
+def _switched(here: str | None, language: str) -> str:
+    """Give the address of the page that is shown in another language."""
+    kept = [] if here else [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
+    return f"{here or request.path}?{urlencode([*kept, ('lang', language)])}"
 
 
 def _issuer_host() -> str:

@@ -22,7 +22,7 @@ from web.login.language import in_this_language
 from web.login.page import go_to, show_page
 from web.login.purposes import Onward, Visit
 from web.login.refusals import handle_with_pages
-from web.login.show import show_step
+from web.login.show import leaves_by_page, show_onward, show_step
 from web.login.steps import OVER, LoginSteps
 
 blueprint = handle_with_pages(Blueprint("login_pages", __name__, template_folder="templates"))
@@ -167,7 +167,7 @@ def _submit(login: str, act: Act) -> Response:
             onward = act(connection, visit, form) or _next_of(connection, login)
     except Refusal as refusal:
         return _stay(login, refusal)
-    return _go(onward or Onward(f"/login/{login}"))
+    return _go(visit, onward or Onward(f"/login/{login}"))
 
 
 def _stay(login: str, refusal: Refusal) -> Response:
@@ -182,7 +182,7 @@ def _page(login: str, refusal: Refusal | None = None) -> Response:
         visit = steps().visit(connection, login, given_browser())
         step, onward = steps().next_of(connection, visit)
     if onward is not None:
-        return _go(onward)
+        return _go(visit, onward)
     token = form_token(steps().desk.oauth, browser_secret(), login)
     return show_step(steps().desk, step, visit, form_token=token, again=steps().again(visit), refusal=refusal)
 
@@ -192,9 +192,11 @@ def _next_of(connection: Connection, login: str) -> Onward | None:
     return steps().next_of(connection, visit)[1]
 
 
-def _go(onward: Onward) -> Response:
+def _go(visit: Visit, onward: Onward) -> Response:
     """Send the browser on; within our own pages in the language that it has chosen."""
-    response = go_to(in_this_language(onward.address) if onward.address.startswith("/") else onward.address)
+    if not onward.address.startswith("/"):
+        return show_onward(visit, onward.address) if leaves_by_page(visit) else go_to(onward.address)
+    response = go_to(in_this_language(onward.address))
     if onward.session is not None:
         remember_session(response, onward.session)
     return response

@@ -64,7 +64,7 @@ def show_step(
         again: where the holder begins anew once the login has ended.
         refusal: what became of the form that was sent last, if it was refused.
     """
-    locales = visit.interaction.request.ui_locales if visit.interaction else None
+    locales = _locales(visit)
     language, path = page_language(locales), f"/login/{visit.login.id}"
     template, values = _PAGES[step](desk, visit, language)
     status = STATUS[Kind.GONE] if step is Step.DENIED else 200
@@ -73,7 +73,7 @@ def show_step(
         status=STATUS[refusal.kind] if refusal else status,
         here=path,
         locales=locales,
-        goes_to=visit.interaction.request.redirect_uri if visit.interaction else None,
+        goes_to=None if leaves_by_page(visit) or not visit.interaction else visit.interaction.request.redirect_uri,
         path=path,
         form_token=form_token,
         asked=_asked(visit, language),
@@ -83,11 +83,33 @@ def show_step(
     )
 
 
+def show_onward(visit: Visit, address: str) -> Response:
+    """Send the browser back to a client's site by a page, so that its way there does not count as that of a form."""
+    locales = _locales(visit)
+    asked = _asked(visit, page_language(locales))
+    here = f"/login/{visit.login.id}"
+    return show_page("login/onward.html", here=here, locales=locales, address=address, asked=asked)
+
+
+def leaves_by_page(visit: Visit) -> bool:
+    """Tell whether the way back to the client begins with a page of ours, not with a redirect.
+
+    Chromium holds everything that follows a form to form-action, also where a client's own redirects lead: a site that
+    leads its visitor on to its other host would never be reached. An app must be reached by the redirect: after a page
+    of ours the system no longer knows that somebody has pressed a button.
+    """
+    return visit.interaction is None or visit.interaction.client.profile.stays_in_browser
+
+
 def say_refusal(refusal: Refusal, language: str) -> Said:
     """Put a refusal into the language of the page."""
     if language == "zh":
         return Said(refusal.title_zh, refusal.next_zh)
     return Said(refusal.title_en, refusal.next_en)
+
+
+def _locales(visit: Visit) -> str | None:
+    return visit.interaction.request.ui_locales if visit.interaction else None
 
 
 def _asked(visit: Visit, language: str) -> Asked:

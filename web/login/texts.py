@@ -20,7 +20,7 @@ class Text:
 
 TEXTS = {
     # ── on every page ────────────────────────────────────────────────────────────────────────────────────────────
-    "product": Text("电子社保卡", "Electronic social security card"),
+    "product": Text("电子社保卡", "Social Security e-Card"),
     "place": Text("您正在访问 {host}", "You are at {host}"),
     "care": Text(
         "工作人员绝不会向您索要登录数字或密码。如有疑问，请拨打 12333。",
@@ -95,7 +95,7 @@ TEXTS = {
     "consent.title": Text("是否允许“{name}”？", "Allow “{name}”?"),
     "consent.text": Text("{name} 请求：", "{name} asks to:"),
     "consent.required": Text("必需", "required"),
-    "consent.optional": Text("可取消勾选", "can be unticked"),
+    "consent.optional": Text("不愿允许的内容可以取消勾选。", "Untick what you do not want to allow."),
     "consent.returns": Text("授权后返回", "You then go back to"),
     "consent.level": Text("保证级别", "Assurance level"),
     "consent.duration": Text("有效期", "For how long"),
@@ -113,6 +113,9 @@ TEXTS = {
     ),
     "consent.allow": Text("允许", "Allow"),
     "consent.refuse": Text("拒绝", "Refuse"),
+    "onward.title": Text("正在返回 {name}", "Going back to {name}"),
+    "onward.text": Text("如果没有自动跳转，请按下面的按钮。", "If nothing happens, press the button."),
+    "onward.go": Text("继续前往 {host}", "Continue to {host}"),
     # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────
     "ended.title": Text("登录未完成", "The login did not go through"),
     "ended.numbers": Text(
