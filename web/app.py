@@ -25,6 +25,7 @@ from web.login.purposes import PAGE_PURPOSES
 from web.login.routes import blueprint as login_pages
 from web.login.steps import LoginSteps
 from web.openapi import describe, name_callers
+from web.other_origins import let_other_origins_read
 from web.problem_page import write_problem_page
 from web.problems import install_problems
 from web.runtime import Runtime
@@ -65,6 +66,7 @@ def create_app(runtime: Runtime) -> Flask:
     prepare_templates(app.jinja_env)
     app.wsgi_app = Edge(app.wsgi_app)  # type: ignore[method-assign]
     app.before_request(_refuse_nul)
+    let_other_origins_read(app)
     install_problems(app)
     api = describe(app, version("ecard"))
     for blueprint in (
