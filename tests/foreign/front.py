@@ -85,7 +85,7 @@ class Front:
     certificate: Certificate
     behind: str = ""
     tamperers: dict[str, Tamperer] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    authorizations: list[str] = field(default_factory=list)
 
     @contextlib.contextmanager
     def tampering(self, **tamperers: Tamperer) -> Iterator[None]:
@@ -99,13 +99,14 @@ class Front:
 
     def pass_on(self, http: httpx.Client, method: str, target: str, headers: dict[str, str], body: bytes) -> Passing:
         """Bring a request to the service and its answer back."""
-        self.asked.append(f"{method} {target.partition('?')[0]}")
+        if target.startswith("/oauth/authorize?"):
+            self.authorizations.append(target)
         address = httpx.URL(self.behind).copy_with(raw_path=target.encode())
         answer = http.request(method, address, headers=headers, content=body)
         kept = [(name, value) for name, value in answer.headers.multi_items() if name not in _OF_ONE_HOP]
         passing = Passing(answer.status_code, kept, answer.content)
         tamper = self.tamperers.get(target.partition("?")[0].rpartition("/")[2].replace("-", "_"))
-        if tamper is not None:
+        if tamper is not None and method != "OPTIONS":
             tamper(passing)
         return passing
 

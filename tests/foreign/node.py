@@ -67,12 +67,17 @@ class Examples:
 
 def open_examples(town: Town, folder: Path) -> Examples:
     """Copy the examples beside the packages; fails with what to do where the packages are not installed."""
-    if not (NODE.exists() and PACKAGES.is_dir()):
-        pytest.fail(SET_UP, pytrace=False)
+    require_packages()
     for script in EXAMPLES.glob("*.mjs"):
         shutil.copy(script, folder)
     (folder / "node_modules").symlink_to(PACKAGES)
     return Examples(town, folder)
+
+
+def require_packages() -> None:
+    """Fail with what to do where Node or the packages are not installed."""
+    if not (NODE.exists() and PACKAGES.is_dir()):
+        pytest.fail(SET_UP, pytrace=False)
 
 
 def _converse(process: subprocess.Popen[str], browse: Browse) -> Any:

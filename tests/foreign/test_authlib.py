@@ -4,7 +4,8 @@ import pytest
 from authlib.integrations.base_client import MismatchingStateError
 from joserfc.errors import JoseError
 
-from tests.foreign.examples.with_authlib import connect_by_key, make_site
+from tests.foreign.examples.with_authlib_in_flask import make_site
+from tests.foreign.examples.with_authlib_session import connect_by_key
 from tests.foreign.town import private_key_of
 from tests.oauth.clients_of_tests import make_relying_party
 

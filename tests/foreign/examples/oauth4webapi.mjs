@@ -1,4 +1,6 @@
+// docs: oauth4webapi, an app
 import * as oauth from "oauth4webapi";
+// docs end
 import { browse, run } from "./conversation.mjs";
 
 async function app({ issuer, clientId, redirectUri, scope }) {

@@ -1,5 +1,7 @@
+// docs: openid-client
 import * as client from "openid-client";
 import { importPKCS8 } from "jose";
+// docs end
 import { browse, run } from "./conversation.mjs";
 
 async function partner({ issuer, clientId, redirectUri, scope, pem, algorithm }) {

@@ -1,6 +1,9 @@
 """requests-oauth2client: a partner that pushes its requests and proves itself and its tokens by keys."""
 
+# docs: requests-oauth2client
 from requests_oauth2client import BearerToken, OAuth2Client, PrivateKeyJwt
+
+# docs end
 
 
 def connect(issuer, client_id, private_jwk, redirect_uri, scope, browse):

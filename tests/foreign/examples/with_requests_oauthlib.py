@@ -1,9 +1,12 @@
 """requests-oauthlib: a site with a secret, and an app without a key that keeps its tokens fresh."""
 
+# docs: requests-oauthlib, a site
 import secrets
 
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
+
+# docs end
 
 
 def log_in(issuer, client_id, client_secret, redirect_uri, browse):

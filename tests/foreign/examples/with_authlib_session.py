@@ -1,47 +1,14 @@
-"""Authlib's client side: a Flask site with a secret, and a session that proves itself by a key."""
+"""Authlib's session: a site that proves itself by a key in place of a secret."""
 
+# docs: authlib, a site with a key
 import secrets
 import time
 
-from authlib.integrations.flask_client import OAuth
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
-from flask import Flask, redirect, session, url_for
 from joserfc.jwk import ECKey
 
-
-def make_site(issuer, client_id, client_secret):
-    """Make a site with a page that only holders of a card see."""
-    # docs: authlib, a Flask site
-    app = Flask(__name__)
-    app.secret_key = "draw your own"
-    ecard = OAuth(app).register(
-        "ecard",
-        client_id=client_id,
-        client_secret=client_secret,
-        server_metadata_url=f"{issuer}/.well-known/openid-configuration",
-        client_kwargs={"scope": "openid", "code_challenge_method": "S256"},
-        authorize_params={"acr_values": "L2"},
-    )
-
-    @app.get("/login")
-    def log_in():
-        return ecard.authorize_redirect(url_for("come_back", _external=True, _scheme="https"))
-
-    @app.get("/cb")
-    def come_back():
-        token = ecard.authorize_access_token()
-        session["holder"] = token["userinfo"]["sub"]  # the holder's pseudonym at this site
-        session["acr"] = token["userinfo"]["acr"]  # how surely
-        return redirect("/")
-
-    # docs end
-
-    @app.get("/")
-    def show():
-        return {"holder": session["holder"], "acr": session["acr"]}
-
-    return app
+# docs end
 
 
 def connect_by_key(issuer, client_id, pem, redirect_uri, browse):
