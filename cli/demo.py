@@ -82,6 +82,27 @@ def headers(who: str, method: str, path: str, body: str, home: Path) -> None:
 
 
 @demo.command()
+@click.argument("code")
+@click.option("--yes", is_flag=True, help="Approve without asking.")
+@_HOME
+def login(code: str, home: Path, *, yes: bool) -> None:
+    """Log a browser in as the phone: CODE is what the login page shows; prints the number to type into that page.
+
+    Open the address that `ecard demo show` prints, with /account behind it, to see such a page.
+    """
+    phone = _phone(_kept(home))
+    asked = _good(phone.scan_login(code))
+    click.echo(f"{asked['client']['name_zh']} · {asked['client']['name_en']} {asked['client']['host'] or ''}".strip())
+    for scope in asked["scopes"]:
+        click.echo(f"  {scope['zh']} · {scope['en']}")
+    if not yes and not click.confirm("Was it you who opened that page?"):
+        _good(phone.deny_login(asked["id"]))
+        click.echo("refused")
+        return
+    click.echo(f"number {_good(phone.approve_login(asked['id']))['number']}")
+
+
+@demo.command()
 @_HOME
 def show(home: Path) -> None:
     """Print the address, the card, the device and the till, for use in paths."""

@@ -14,7 +14,17 @@ from rich.console import Console
 
 from cli import Failed
 from cli.opening import configure_quietly
-from cli.story.city import Town, keystore_secret, make_chip_card, open_city, prepare_hsm, prepare_keys, settle_town
+from cli.story.city import (
+    Town,
+    keystore_secret,
+    make_chip_card,
+    open_city,
+    prepare_hsm,
+    prepare_keys,
+    settle_public_service,
+    settle_town,
+)
+from cli.story.login import log_in
 from cli.story.play import Play, enroll, keep_for_demo, look_back, open_play, show_and_redeem
 from cli.story.reading import opened_reader
 from cli.story.stage import Stage, choose_port, opened_stage, read_line
@@ -59,6 +69,7 @@ def story(*, home: Path, port: int, once: bool, in_process: bool) -> None:
             play = open_play(city.address, http, teller, city.town, home)
             enroll(play, reader.start_agent(city.stage, city.address, city.town.desk, _PIN))
             show_and_redeem(play)
+            log_in(play, settle_public_service(city.runtime, home))
             look_back(play)
             keep_for_demo(play)
             _check_audit(city.runtime, teller)
@@ -127,6 +138,7 @@ def _end(stage: Stage, play: Play, *, once: bool, seconds: float) -> None:
     if once:
         return
     console.print(f"API documentation: {play.address}/docs/   OpenAPI: {play.address}/openapi.json")
+    console.print(f"Your account as the holder: {play.address}/account, then .venv/bin/ecard demo login CODE")
     console.print("Go on by hand in another terminal: .venv/bin/ecard demo --help")
     console.print("Ctrl-C ends everything.")
     try:

@@ -2,10 +2,11 @@
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from auth.oauth.client_register import Registration, add_client_secret, register_client
 from auth.parties import register_institution, register_terminal
 from cli.key_ceremony import GivenApprovals
 from cli.key_creation import City, make_city
@@ -51,6 +52,15 @@ class Town:
     till: Terminal
 
 
+@dataclass(frozen=True)
+class RegisteredService:
+    """A public service as an OAuth client."""
+
+    client: str
+    secret: str = field(repr=False)
+    redirect_uri: str
+
+
 def prepare_hsm(home: Path) -> tuple[Path, str, str]:
     """Make the soft HSM's own key store, once; return its folder, its secret and the key of the link to it."""
     folder, secret_at, link_at = home / "hsm-keys", home / "hsm.secret", home / "hsm-link.key"
@@ -93,6 +103,26 @@ def settle_town(runtime: Runtime, home: Path) -> Town:
     )
     _write(known, json.dumps([{"id": t.id, "serial": t.serial, "key": str(t.key)} for t in (desk, till)]))
     return Town(desk, till)
+
+
+def settle_public_service(runtime: Runtime, home: Path) -> RegisteredService:
+    """Register a public service that lets citizens log in with the card, once."""
+    known = home / "public-service.json"
+    if not known.exists():
+        given = Registration(
+            profile="relying_party",
+            name_zh="示范公积金中心",
+            name_en="Example Housing Fund",
+            authentication="client_secret_basic",
+            redirect_uris=["https://fund.example/login"],
+            scopes=["openid"],
+        )
+        oauth, now = runtime.oauth.desk, runtime.ground.clock()
+        with runtime.ground.database.transaction() as connection:
+            client = register_client(connection, given, default_audience=oauth.api, at=now)
+            _, secret = add_client_secret(connection, oauth.stored, client, at=now)
+        _write(known, json.dumps({"client": client, "secret": secret, "redirect_uri": given.redirect_uris[0]}))
+    return RegisteredService(**json.loads(known.read_text(encoding="utf-8")))
 
 
 def make_chip_card(runtime: Runtime, home: Path, hsm: tuple[Path, str, str], pin: bytes) -> tuple[VirtualCard, Path]:

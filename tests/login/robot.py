@@ -1,63 +1,14 @@
 """A holder at the login pages with a browser that runs no script: forms, cookies, and the phone beside it."""
 
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpx
 
+from cli.browser import Browser, Page, PageForm
 from cli.phone import Phone
 
 _MOST_STEPS = 20
-
-
-@dataclass
-class PageForm:
-    """A form as a browser sees it; ``fields`` are those that would be sent as they stand."""
-
-    action: str
-    id: str = ""
-    marks: set[str] = field(default_factory=set)
-    fields: dict[str, str] = field(default_factory=dict)
-    buttons: list[dict[str, str]] = field(default_factory=list)
-
-
-class Page(HTMLParser):
-    """What of an answer a holder can use: forms, links, the code."""
-
-    def __init__(self, answer: httpx.Response) -> None:
-        super().__init__()
-        self.address = str(answer.url)
-        self.forms: list[PageForm] = []
-        self.links: list[str] = []
-        self.code = ""
-        self.onward = ""
-        self._in_code = False
-        self.feed(answer.text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            marks = {name for name in given if name.startswith("data-")}
-            self.forms.append(PageForm(urljoin(self.address, given["action"]), given.get("id", ""), marks))
-        elif tag == "input" and self.forms and "name" in given and "disabled" not in given:
-            if given.get("type") != "checkbox" or "checked" in given:
-                self.forms[-1].fields[given["name"]] = given.get("value", "")
-        elif tag == "button" and self.forms:
-            self.forms[-1].buttons.append(given)
-        elif tag == "a":
-            self.links.append(urljoin(self.address, given.get("href", "")))
-            self.onward = self.links[-1] if given.get("id") == "onward" else self.onward
-        self._in_code = tag == "code" and given.get("id") == "code"
-
-    def handle_data(self, data: str) -> None:
-        if self._in_code:
-            self.code, self._in_code = data, False
-
-    def form(self, ending: str) -> PageForm | None:
-        """Find the form whose address ends so, or None."""
-        return next((form for form in self.forms if urlsplit(form.action).path.endswith(ending)), None)
 
 
 class RobotHolder:
@@ -92,7 +43,7 @@ class RobotHolder:
         for _ in range(_MOST_STEPS):
             if answer.is_redirect:
                 to = urljoin(str(answer.url), answer.headers["Location"])
-                if not self._is_ours(to):
+                if not Browser(http, self.origin).is_at_home(to):
                     return answer
                 answer = self.get(http, to)
                 continue
@@ -106,13 +57,11 @@ class RobotHolder:
 
     def get(self, http: httpx.Client, address: str) -> httpx.Response:
         """Open a page."""
-        return http.get(urljoin(self.origin, address), headers={"Accept": "text/html"}, follow_redirects=False)
+        return Browser(http, self.origin).get(address)
 
     def submit(self, http: httpx.Client, form: PageForm, action: str | None = None, **fields: str) -> httpx.Response:
         """Send a form as the page has it, with what the holder has typed in."""
-        headers = {"Accept": "text/html", "Origin": self.origin}
-        sent = {**form.fields, **fields}
-        return http.post(action or form.action, data=sent, headers=headers, follow_redirects=False)
+        return Browser(http, self.origin).post(form, action, **fields)
 
     def answer_on_phone(self, code: str, *, allow: bool = True) -> str:
         """Scan a login's code with the phone; say yes and read the number, or say no."""
@@ -141,7 +90,3 @@ class RobotHolder:
         if form := page.form("/deny"):
             return self.submit(http, form)
         return None
-
-    def _is_ours(self, address: str) -> bool:
-        parts = urlsplit(address)
-        return f"{parts.scheme}://{parts.netloc}" == self.origin

@@ -5,8 +5,9 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx
 
+from cli.browser import Page, PageForm
 from cli.phone import Phone
-from tests.login.robot import Page, PageForm, RobotHolder
+from tests.login.robot import RobotHolder
 from tests.oauth.clients_of_tests import OAuthClient, make_native, make_partner, make_relying_party
 from tests.service import ISSUER, Service
 
