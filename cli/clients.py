@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from auth.apps.register import ANDROID, APPLE, App, add_app, list_apps, remove_app
 from auth.oauth.client_register import (
     STANDINGS,
     Registration,
@@ -53,7 +54,7 @@ class JwkFile(click.ParamType[dict[str, Any]]):
 
 @click.group()
 def clients() -> None:
-    """Register OAuth clients, list them, change their keys and suspend them."""
+    """Register OAuth clients, list them, change their keys and apps, and suspend them."""
 
 
 @clients.command()
@@ -160,6 +161,60 @@ def keys(client: str) -> None:
         standing = "withdrawn" if row.withdrawn_at else "good"
         table.add_row(row.kid, what, to_text(from_millis(row.not_after)), standing)
     Console().print(table)
+
+
+@clients.command("add-app")
+@click.argument("client")
+@click.option("--android", metavar="APPLICATION-ID", help="An Android app, e.g. cn.example.app.")
+@click.option("--fingerprint", "fingerprints", multiple=True, help="SHA-256 of a certificate that signs it.")
+@click.option("--apple", metavar="TEAM.BUNDLE", help="An app on Apple's systems, e.g. TEAM123456.cn.example.app.")
+@click.option("--opens-logins", is_flag=True, help="It carries cards: the codes of login pages open it.")
+@_OPERATOR
+def add_an_app(client: str, operator: str, *, android: str | None, apple: str | None, **more: Any) -> None:
+    """Let an app of a native client open its redirect addresses below /app/ on this host; again to change it."""
+    platform, name = _named_app(android, apple)
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        ground = runtime.ground
+        app = App(platform=platform, name=name, **more)
+        add_app(connection, client, app, issuer=ground.settings.issuer, at=ground.clock())
+        detail = {"platform": platform, "app": name, "opens_logins": str(app.opens_logins).lower()}
+        _record(runtime, connection, operator, "client.app_added", client, detail)
+    click.echo(f"{platform} {name}")
+
+
+@clients.command("remove-app")
+@click.argument("client")
+@click.option("--android", metavar="APPLICATION-ID")
+@click.option("--apple", metavar="TEAM.BUNDLE")
+@_OPERATOR
+def remove_an_app(client: str, operator: str, *, android: str | None, apple: str | None) -> None:
+    """Take an app out of the associations; phones forget it when they ask again, within days."""
+    platform, name = _named_app(android, apple)
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        if not remove_app(connection, client, platform, name):
+            raise Failed("this client has no such app")
+        _record(runtime, connection, operator, "client.app_removed", client, {"platform": platform, "app": name})
+    click.echo("removed")
+
+
+@clients.command()
+@click.argument("client")
+def apps(client: str) -> None:
+    """List a client's apps."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        require_client(connection, client)
+        rows = list_apps(connection, client)
+    table = Table("platform", "app", "opens logins", "certificates")
+    for row in rows:
+        table.add_row(row.platform, row.name, "yes" if row.opens_logins else "no", "\n".join(row.fingerprints))
+    Console().print(table)
+
+
+def _named_app(android: str | None, apple: str | None) -> tuple[str, str]:
+    named = [(platform, name) for platform, name in ((ANDROID, android), (APPLE, apple)) if name]
+    if len(named) != 1:
+        raise click.UsageError("name one app, by --android or by --apple")
+    return named[0]
 
 
 def _foretold(kid: str, live: Sequence[str]) -> str:

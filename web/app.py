@@ -11,6 +11,7 @@ import channels.routes
 import ecard.routes
 import physical.routes
 import qr.routes
+from auth.apps.routes import blueprint as app_associations
 from auth.guard import Anyone, allow
 from auth.oauth.routes import blueprint as oauth_server
 from auth.routes import blueprint as oauth
@@ -56,6 +57,7 @@ def create_app(runtime: Runtime) -> Flask:
             "auth.error_pages": refusals,
             "auth.login": runtime.login,
             "auth.oauth": runtime.oauth,
+            "auth.apps": runtime.apps,
             "ecard.desk": runtime.enrollment,
             "ecard.passwords": runtime.passwords,
             "qr.desk": runtime.codes,
@@ -80,7 +82,7 @@ def create_app(runtime: Runtime) -> Flask:
         channels.routes.blueprint,
     ):
         api.register_blueprint(blueprint)
-    for plain in (oauth, oauth_server, health, docs, login_pages, account_pages):
+    for plain in (oauth, oauth_server, app_associations, health, docs, login_pages, account_pages):
         app.register_blueprint(plain)
     name_callers(app, api)
     return app

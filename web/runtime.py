@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from auth.apps.associations import PublishedAssociations
 from auth.guard import Gate
 from auth.login.desk import LoginDesk
 from auth.login.purposes import (
@@ -83,6 +84,7 @@ class Runtime:
     ground: Ground
     gate: Gate
     oauth: OAuthServer
+    apps: PublishedAssociations
     login: LoginDesk
     enrollment: EnrollmentDesk
     passwords: PasswordDesk
@@ -127,6 +129,7 @@ def wire(
         ground=ground,
         gate=_open_gate(ground, store, provider),
         oauth=oauth,
+        apps=PublishedAssociations(ground),
         login=_open_login(oauth.desk, passwords, durable),
         enrollment=_open_enrollment(ground, store, provider, hsm or _open_hsm(settings, store)),
         passwords=passwords,

@@ -6,6 +6,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
+import auth.apps.models
 import auth.login.models
 import auth.models
 import auth.oauth.models
@@ -20,6 +21,7 @@ from core.database import Database, metadata
 from web.schema_version import MIGRATIONS
 
 MODELS = (
+    auth.apps.models,
     auth.login.models,
     auth.models,
     auth.oauth.models,
