@@ -13,10 +13,13 @@ import physical.routes
 import qr.routes
 from auth.apps.routes import blueprint as app_associations
 from auth.guard import Anyone, allow
+from auth.login.purposes import DEVICE
 from auth.oauth.routes import blueprint as oauth_server
 from auth.routes import blueprint as oauth
 from core.errors import Malformed, Missing
 from ecard.levels import card_level
+from web.device.purpose import DEVICE_PURPOSE
+from web.device.routes import blueprint as device_pages
 from web.edge import Edge
 from web.health import blueprint as health
 from web.login import refusals
@@ -61,7 +64,7 @@ def create_app(runtime: Runtime) -> Flask:
             "ecard.desk": runtime.enrollment,
             "ecard.passwords": runtime.passwords,
             "qr.desk": runtime.codes,
-            "web.login": LoginSteps(runtime.login, PAGE_PURPOSES),
+            "web.login": LoginSteps(runtime.login, {**PAGE_PURPOSES, DEVICE: DEVICE_PURPOSE}),
             "web.runtime": runtime,
         }
     )
@@ -82,7 +85,7 @@ def create_app(runtime: Runtime) -> Flask:
         channels.routes.blueprint,
     ):
         api.register_blueprint(blueprint)
-    for plain in (oauth, oauth_server, app_associations, health, docs, login_pages, account_pages):
+    for plain in (oauth, oauth_server, app_associations, health, docs, login_pages, account_pages, device_pages):
         app.register_blueprint(plain)
     name_callers(app, api)
     return app

@@ -10,6 +10,7 @@ from tests.service import START, running_service
 MANY_A_MINUTE = {
     "address_requests_per_minute": 1_000_000,
     "device_authorizations_per_minute": 6000,
+    "logins_per_holder_hour": 1000,
     "phone_requests_per_minute": 6000,
     "terminals_per_institution_day": 10_000,
 }
