@@ -37,7 +37,7 @@ class Browser:
 
     def open(self, address: str) -> "Browser":
         """Open an address and follow redirects as long as they stay here."""
-        return self._follow(self.robot.get(self.http, address))
+        return self.follow(self.robot.get(self.http, address))
 
     def come_from(self, client: OAuthClient, **changes: Any) -> "Browser":
         """Be sent here by a client, up to the page with the code."""
@@ -45,7 +45,7 @@ class Browser:
 
     def send(self, ending: str, **fields: str) -> "Browser":
         """Send the form of the page whose address ends so."""
-        return self._follow(self.robot.submit(self.http, self.form(ending), **fields))
+        return self.follow(self.robot.submit(self.http, self.form(ending), **fields))
 
     def form(self, ending: str) -> PageForm:
         form = self.page.form(ending)
@@ -61,7 +61,12 @@ class Browser:
         number = self.scan()
         return self.open(self.path).send("/number", number=number)
 
-    def _follow(self, answer: httpx.Response) -> "Browser":
+    def agreeing(self) -> "Browser":
+        """Go from the code to the consent page; the chip card was read just now."""
+        self.confirm()
+        return self.send("/chip") if self.page.form("/chip") else self
+
+    def follow(self, answer: httpx.Response) -> "Browser":
         while answer.is_redirect and not answer.headers["Location"].startswith("http"):
             answer = self.robot.get(self.http, answer.headers["Location"])
         self.answer = answer

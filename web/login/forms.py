@@ -8,7 +8,6 @@ from flask import request
 from auth.oauth.desk import OAuthDesk
 from auth.oauth.errors import InvalidRequestError
 from auth.oauth.forms import Form, read_form
-from core.errors import Malformed
 from web.login.errors import FormForeign
 
 FORM_TOKEN = "form_token"  # noqa: S105 - the name of a field
@@ -23,7 +22,7 @@ def form_token(desk: OAuthDesk, secret: str, subject: str) -> str:
 
 
 def read_own_form(desk: OAuthDesk, secret: str, subject: str) -> Form:
-    """Read the form of this request; raises ``FormForeign``, or ``Malformed`` for what can be read in two ways.
+    """Read the form of this request; raises ``FormForeign``, also for what our pages do not write like this.
 
     Args:
         desk: makes the token again.
@@ -33,8 +32,8 @@ def read_own_form(desk: OAuthDesk, secret: str, subject: str) -> Form:
     _require_our_site(desk)
     try:
         form = read_form(request.content_type, request.get_data())
-    except InvalidRequestError as error:
-        raise Malformed(error.description) from None
+    except InvalidRequestError:
+        raise FormForeign from None
     given = form.get(FORM_TOKEN) or ""
     if not secret or not compare_digest(given.encode(), form_token(desk, secret, subject).encode()):
         raise FormForeign

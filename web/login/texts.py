@@ -27,12 +27,10 @@ TEXTS = {
         "Nobody from us ever asks you for the number or your password. Questions: call 12333.",
     ),
     "cancel": Text("取消登录", "Cancel"),
-    "back": Text("返回", "Back"),
     "back_to": Text("返回 {name}", "Back to {name}"),
     "begin_again": Text("重新登录", "Begin again"),
     # ── who asks ─────────────────────────────────────────────────────────────────────────────────────────────────
     "asked_by": Text("登录到", "You are logging in to"),
-    "account_name": Text("我的电子社保卡账户", "Your electronic card account"),
     # ── assurance levels ─────────────────────────────────────────────────────────────────────────────────────────
     "level.L1": Text("L1 · 基本", "L1 · basic"),
     "level.L2": Text("L2 · 手机已验证", "L2 · phone verified"),
