@@ -120,7 +120,7 @@ def _read_assertion(given: GivenRequest) -> Claim:
 
     def verify(desk: OAuthDesk, client: Client) -> None:
         try:
-            _verify_assertion(desk, client, header, assertion)
+            verify_client_signature(desk, client, header, assertion)
         except SignatureRefused as refused:
             raise refuse_client(_UNPROVEN) from refused
         _require_claims(desk, client, claims)
@@ -142,7 +142,8 @@ def _require_same_name(given: GivenRequest, client: Client) -> None:
         raise refuse_client("client_id is not the client that was proven")
 
 
-def _verify_assertion(desk: OAuthDesk, client: Client, header: dict[str, Any], assertion: str) -> None:
+def verify_client_signature(desk: OAuthDesk, client: Client, header: dict[str, Any], signed: str) -> None:
+    """Prove a JWS under one of a client's live keys; raises ``SignatureRefused``."""
     algorithm, kid = header.get("alg"), header.get("kid")
     if algorithm not in CLIENT_ALGORITHMS:
         raise SignatureRefused("not an algorithm of clients")
@@ -150,12 +151,12 @@ def _verify_assertion(desk: OAuthDesk, client: Client, header: dict[str, Any], a
     usable = [key for key in live if algorithm in key.algorithms and kid in (None, key.kid)]
     for key in usable[:-1]:
         try:
-            return verify_signature(assertion, algorithm, key)
+            return verify_signature(signed, algorithm, key)
         except SignatureRefused:
             continue  # two live keys without a kid: the other one may be it
     if not usable:
         raise SignatureRefused("no live key of this kid and algorithm")
-    return verify_signature(assertion, algorithm, usable[-1])
+    return verify_signature(signed, algorithm, usable[-1])
 
 
 def _require_claims(desk: OAuthDesk, client: Client, claims: dict[str, Any]) -> None:

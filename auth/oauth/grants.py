@@ -16,13 +16,18 @@ from core.database import Database, Statement, changed_one
 from core.ground import Ground
 from core.ids import new_id
 
-_COLUMNS = [column.name for column in oauth_grants.columns]
-_LIVE = (
+_COLUMNS = [column.name for column in oauth_grants.columns if column.name != "subject"]
+_SELECT = "SELECT " + ", ".join(f"g.{name}" for name in _COLUMNS)
+_STANDING = (
     " FROM oauth_grants g JOIN oauth_clients c ON c.id = g.client LEFT JOIN devices d ON d.id = g.device"
-    " WHERE g.id = :family AND g.ended_at IS NULL AND g.expires_at > :now AND c.standing = 'active'"
+    " WHERE g.ended_at IS NULL AND g.expires_at > :now AND c.standing = 'active'"
     " AND (g.device IS NULL OR d.standing = 'active')"
 )
-_LIVE_GRANT = Statement("SELECT " + ", ".join(f"g.{name}" for name in _COLUMNS) + _LIVE)
+_LIVE = _STANDING + " AND g.id = :family"
+_LIVE_GRANT = Statement(_SELECT + _LIVE)
+_LIVE_LINK = Statement(
+    _SELECT + _STANDING + " AND g.subject = :subject AND g.client = :client ORDER BY g.granted_at DESC, g.id LIMIT 1"
+)
 _NOT_REVOKED = " AND NOT EXISTS (SELECT 1 FROM revoked_tokens r WHERE r.jti = :jti)"
 _LIVE_TOKEN = Statement("SELECT g.card, g.device" + _LIVE + _NOT_REVOKED)
 
@@ -66,8 +71,12 @@ def start_grant(
     authenticated_at: datetime,
     at: datetime,
     expires_at: datetime,
+    subject: str | None = None,
 ) -> Grant:
-    """Record what a holder allows a client, in the running transaction."""
+    """Record what a holder allows a client, in the running transaction.
+
+    ``subject`` is the handle of the holder's pseudonym, for a link to which the client may return by token exchange.
+    """
     grant = Grant(
         id=new_id("grt"),
         client=client.id,
@@ -81,14 +90,18 @@ def start_grant(
         granted_at=at,
         expires_at=expires_at,
     )
-    connection.execute(oauth_grants.insert().values(_values(grant)))
+    connection.execute(oauth_grants.insert().values(_values(grant) | {"subject": subject}))
     return grant
 
 
 def find_live_grant(database: Database, grant: str, at: datetime) -> Grant | None:
     """Find a grant that still counts: not ended, not over, its client and its phone still standing."""
-    rows = database.look(_LIVE_GRANT, {"family": grant, "now": to_millis(at)})
-    return _grant_of(SimpleNamespace(**dict(zip(_COLUMNS, rows[0], strict=True)))) if rows else None
+    return _first(database.look(_LIVE_GRANT, {"family": grant, "now": to_millis(at)}))
+
+
+def find_live_link(database: Database, client: str, subject: str, at: datetime) -> Grant | None:
+    """Find the latest link of a holder to a client that still counts; ``subject`` is the pseudonym's handle."""
+    return _first(database.look(_LIVE_LINK, {"client": client, "subject": subject, "now": to_millis(at)}))
 
 
 def find_live_subject(database: Database, grant: str, jti: str, at: datetime) -> tuple[str | None, str | None] | None:
@@ -142,6 +155,10 @@ def _values(grant: Grant) -> dict[str, Any]:
         "granted_at": to_millis(grant.granted_at),
         "expires_at": to_millis(grant.expires_at),
     }
+
+
+def _first(rows: list[tuple[Any, ...]]) -> Grant | None:
+    return _grant_of(SimpleNamespace(**dict(zip(_COLUMNS, rows[0], strict=True)))) if rows else None
 
 
 def _grant_of(row: Any) -> Grant:

@@ -18,7 +18,8 @@ from auth.oauth.errors import AccessDeniedError, OAuth2Error, UnmetAuthenticatio
 from auth.oauth.grants import Grant, start_grant
 from auth.oauth.limits import count_holder_grant
 from auth.oauth.models import interactions
-from auth.oauth.profiles import CODE_SECONDS, INTERACTION_SECONDS
+from auth.oauth.profiles import CODE_SECONDS, EXCHANGE, INTERACTION_SECONDS
+from auth.oauth.pseudonyms import link_handle, subject_of_card
 from auth.oauth.pushed_requests import spend_pushed_request
 from auth.oauth.redirects import answer_address
 from auth.oauth.scopes import OFFLINE, OPENID, SCOPES, reaches
@@ -172,6 +173,7 @@ def _find_objection(card: CardState | None, request: AuthorizationRequest, appro
 def _grant(desk: OAuthDesk, connection: Connection, interaction: Interaction, approval: Approval) -> Grant:
     now, client = desk.ground.clock(), interaction.client
     lasting = OFFLINE in approval.scopes and client.profile.refresh_days > 0
+    returns = lasting and EXCHANGE in client.profile.grants
     short = timedelta(seconds=CODE_SECONDS + desk.ground.settings.token_seconds)
     grant = start_grant(
         connection,
@@ -185,6 +187,7 @@ def _grant(desk: OAuthDesk, connection: Connection, interaction: Interaction, ap
         authenticated_at=approval.authenticated_at,
         at=now,
         expires_at=now + (timedelta(days=client.profile.refresh_days) if lasting else short),
+        subject=link_handle(desk, subject_of_card(desk, client, approval.card)) if returns else None,
     )
     detail = {"client": client.id, "card": approval.card, "scopes": list(approval.scopes), "acr": approval.acr}
     actor = approval.device or approval.card

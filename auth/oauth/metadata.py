@@ -5,12 +5,12 @@ from typing import Any
 from auth.device_tokens import GRANT as DEVICE_KEY_GRANT
 from auth.oauth.desk import OAuthDesk
 from auth.oauth.jws import CLIENT_ALGORITHMS
-from auth.oauth.profiles import AUTHENTICATIONS, CODE, DEVICE, REFRESH
+from auth.oauth.profiles import AUTHENTICATIONS, CODE, DEVICE, EXCHANGE, REFRESH
 from auth.oauth.scopes import LEVELS, SCOPES
 
 DPOP_ALGORITHMS = ("ES256",)
 """Keys in the secure hardware of phones are on P-256."""
-GRANTS = (CODE, REFRESH, DEVICE, DEVICE_KEY_GRANT)
+GRANTS = (CODE, REFRESH, DEVICE, EXCHANGE, DEVICE_KEY_GRANT)
 RESOURCE_METADATA = "/.well-known/oauth-protected-resource"
 
 

@@ -71,6 +71,7 @@ oauth_grants = sa.Table(
     sa.Column("id", _Id, primary_key=True),
     sa.Column("client", _Id, nullable=False),
     sa.Column("card", _Id, nullable=True),
+    sa.Column("subject", _Handle, nullable=True),
     sa.Column("device", _Id, nullable=True, index=True),
     sa.Column("scopes", Json, nullable=False),
     sa.Column("resources", Json, nullable=False),
@@ -82,6 +83,7 @@ oauth_grants = sa.Table(
     sa.Column("ended_at", Millis, nullable=True),
     sa.Column("ended_because", sa.String(40), nullable=True),
     sa.Index(None, "card", "client"),
+    sa.Index(None, "subject", "client"),
 )
 
 authorization_codes = sa.Table(

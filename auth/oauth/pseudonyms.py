@@ -9,8 +9,14 @@ from sm.digest import hmac_sm3
 
 def subject_of(desk: OAuthDesk, client: Client, grant: Grant) -> str:
     """Name the holder to a client; a grant without a card is the client's own."""
-    if grant.card is None:
-        return client.id
-    return encode_base64url(
-        hmac_sm3(desk.pairwise_key, b"oidc-subject\x00", f"{client.sector}\x00{grant.card}".encode())
-    )
+    return client.id if grant.card is None else subject_of_card(desk, client, grant.card)
+
+
+def subject_of_card(desk: OAuthDesk, client: Client, card: str) -> str:
+    """Name the holder of a card to a client."""
+    return encode_base64url(hmac_sm3(desk.pairwise_key, b"oidc-subject\x00", f"{client.sector}\x00{card}".encode()))
+
+
+def link_handle(desk: OAuthDesk, subject: str) -> str:
+    """Make what a link is found by when its client names the holder; a copy of the database shows no pseudonym."""
+    return desk.stored.handle("link", subject)

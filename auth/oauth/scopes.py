@@ -14,15 +14,20 @@ LEVELS = ("L1", "L2", "L3")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a client may be allowed; ``least_level`` is the lowest ``acr`` at which a holder can allow it.
+    """What a client may be allowed.
 
-    ``by_operator``: not for the holder's own card, but for the institution that has the holder as an operator.
+    Attributes:
+        least_level: the lowest ``acr`` at which a holder can allow it.
+        silent_level: how surely a partner must have authenticated its customer to return to it without a redirect
+            (``auth.oauth.token_exchange``); None for what only a redirect gives.
+        by_operator: not for the holder's own card, but for the institution that has the holder as an operator.
     """
 
     name: str
     zh: str
     en: str
     least_level: str = "L1"
+    silent_level: str | None = None
     by_operator: bool = False
 
 
@@ -37,8 +42,14 @@ SCOPES = {
             "在您不使用时继续访问，直至到期或您解除授权",
             "Keep access while you are away, until it ends or you end it",
         ),
-        Scope("card.read", "查看您的电子社保卡状态", "See how your electronic card stands", "L2"),
-        Scope("card.present", "在其应用内展示您的电子社保卡二维码", "Show your card's code inside its own app", "L3"),
+        Scope("card.read", "查看您的电子社保卡状态", "See how your electronic card stands", "L2", silent_level="L1"),
+        Scope(
+            "card.present",
+            "在其应用内展示您的电子社保卡二维码",
+            "Show your card's code inside its own app",
+            "L3",
+            silent_level="L2",
+        ),
         Scope(
             ENROL,
             "以本机构名义登记这一台终端",

@@ -1,6 +1,6 @@
 """Authlib's authorization server on our storage: it finds the grant or endpoint and keeps the order of its checks.
 
-Others add to it by ``register_grant`` (device flow, token exchange) where it is made, in ``open_server``.
+Others add to it by ``register_grant`` (device flow) where it is made, in ``open_server``.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from auth.oauth.desk import OAuthDesk
 from auth.oauth.device_grant import DeviceGrant
 from auth.oauth.errors import OAuth2Error, UseDpopNonceError
 from auth.oauth.requests import FormRequest, GivenRequest
+from auth.oauth.token_exchange import LinkGrant
 from auth.oauth.token_grants import CodeGrant, RefreshGrant, S256Challenge
 from auth.oauth.token_status import Introspection, Revocation
 
@@ -99,6 +100,7 @@ def open_server(desk: OAuthDesk) -> OAuthServer:
     server.register_grant(CodeGrant, [S256Challenge(required=True)])
     server.register_grant(RefreshGrant)
     server.register_grant(DeviceGrant)
+    server.register_grant(LinkGrant)
     server.register_endpoint(Introspection)
     server.register_endpoint(Revocation)
     return server

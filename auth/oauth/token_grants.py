@@ -85,11 +85,16 @@ class BoundGrant:
         grant = find_live_grant(self.desk.ground.database, name, self.desk.ground.clock())
         if grant is None:
             raise refuse_grant()
-        if grant.card is not None:
-            self.card = self.desk.card_states(self.desk.ground.database, grant.card)
-            if self.card is None or not self.card.active or not reaches(self.card.level, grant.acr):
-                raise refuse_grant()
+        self.require_good_card(grant)
         return grant
+
+    def require_good_card(self, grant: Grant) -> None:
+        """Refuse a grant whose card is suspended, ended or lower than it was; raises the one answer."""
+        if grant.card is None:
+            return
+        self.card = self.desk.card_states(self.desk.ground.database, grant.card)
+        if self.card is None or not self.card.active or not reaches(self.card.level, grant.acr):
+            raise refuse_grant()
 
     def read_narrowed_resources(self, grant: Grant) -> tuple[str, ...]:
         """Let a token be for fewer resources than were allowed (RFC 8707 section 2.2)."""
@@ -105,15 +110,18 @@ class BoundGrant:
         actor = self.request.client.id
         end_grant(self.desk.ground, self.connection, grant, because=because, actor=actor)
 
-    def answer(self, grant: Grant, scopes: tuple[str, ...], resources: tuple[str, ...]) -> dict[str, Any]:
-        """Issue the access token and write the answer around it; raises ``Limited`` for a holder with too many."""
+    def answer(self, grant: Grant, scopes: tuple[str, ...], resources: tuple[str, ...], **more: Any) -> dict[str, Any]:
+        """Issue the access token and write the answer around it; raises ``Limited`` for a holder with too many.
+
+        ``more`` goes to ``issue_access_token``.
+        """
         if grant.card is not None:
             card = self.card or self.desk.card_states(self.desk.ground.database, grant.card)
             count_holder_token(self.desk, card.holder if card else grant.card)
         proof = self.request.proof
         thumbprint = proof.thumbprint if proof else None
         token, seconds = issue_access_token(
-            self.desk, self.request.client, grant, scopes=scopes, resources=resources, thumbprint=thumbprint
+            self.desk, self.request.client, grant, scopes=scopes, resources=resources, thumbprint=thumbprint, **more
         )
         kind = "DPoP" if proof else "Bearer"
         return {"access_token": token, "token_type": kind, "expires_in": seconds, "scope": " ".join(scopes)}

@@ -143,4 +143,5 @@ def _of_access_token(token: ClientToken) -> dict[str, Any]:
         "jti": token.id,
         "token_type": "DPoP" if token.thumbprint else "Bearer",
     }
-    return said | ({"cnf": {"jkt": token.thumbprint}} if token.thumbprint else {})
+    bound = {"cnf": {"jkt": token.thumbprint}} if token.thumbprint else {}
+    return said | bound | ({"act": {"sub": token.actor}} if token.actor else {})
