@@ -94,8 +94,8 @@ def refuse_client(why: str) -> InvalidClientError:
 
 
 def refuse_grant() -> InvalidGrantError:
-    """Make the one answer to a code or token that is unknown, another client's, used, over or taken back."""
-    return InvalidGrantError("The code or token is unknown, used, over or taken back")
+    """Make the one answer to a code, token or link that is unknown, another client's, used, over or taken back."""
+    return InvalidGrantError("The code, token or link is unknown, used, over or taken back")
 
 
 def visible(refusal: Refusal) -> str:

@@ -7,11 +7,11 @@ than the link allows. What changes a card, and the link itself, goes through the
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from auth.oauth.errors import (
-    InvalidGrantError,
     InvalidRequestError,
     InvalidScopeError,
     InvalidTargetError,
     UnauthorizedClientError,
+    refuse_grant,
 )
 from auth.oauth.forms import Form
 from auth.oauth.grants import Grant, find_live_link
@@ -56,7 +56,7 @@ class LinkGrant(BoundGrant, BaseGrant, TokenEndpointMixin):  # type: ignore[misc
         handle = link_handle(self.desk, self.statement.subject)
         grant = find_live_link(ground.database, client.id, handle, ground.clock())
         if grant is None:
-            raise InvalidGrantError("There is no link to this subject: send its holder through an authorization")
+            raise refuse_grant()
         self.require_good_card(grant)
         return grant
 

@@ -283,6 +283,18 @@ def stand(service, card: str, act: Any) -> None:
         act(service.runtime.ground, connection, chip, actor="op-1")
 
 
+def test_what_never_was_has_ended_or_does_not_stand_looks_alike(fresh):
+    holder = make_holder(fresh)
+    link, never = (make_link(holder, make_partner(fresh)) for _ in range(2))
+    said = {never.exchange(never.statement(sub="A" * 43)).text}
+    with fresh.database.transaction() as connection:
+        end_grant(fresh.runtime.ground, connection, never.grant, because="ended_by_holder", actor="holder")
+    said.add(never.exchange().text)
+    stand(fresh, holder.card, report_loss)
+    said.add(link.exchange().text)
+    assert len(said) == 1
+
+
 def test_a_link_that_the_holder_ends_is_over_at_once_with_its_tokens(server, link):
     token = link.token()
     with server.database.transaction() as connection:
