@@ -15,7 +15,13 @@ from auth.oauth.bound_proofs import require_bound, verify_given_proof
 from auth.oauth.clients import Client, millis_now
 from auth.oauth.codes import AuthorizationCode, find_code, spend_code
 from auth.oauth.desk import CardState, OAuthDesk
-from auth.oauth.errors import InvalidDpopProofError, InvalidRequestError, InvalidTargetError, refuse_grant
+from auth.oauth.errors import (
+    InvalidDpopProofError,
+    InvalidGrantError,
+    InvalidRequestError,
+    InvalidTargetError,
+    refuse_grant,
+)
 from auth.oauth.grants import Grant, end_grant, find_live_grant
 from auth.oauth.id_tokens import issue_id_token
 from auth.oauth.limits import count_holder_token
@@ -42,10 +48,14 @@ class S256Challenge(CodeChallenge):  # type: ignore[misc]  # Authlib has no type
     SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
 
     def validate_code_verifier(self, grant: Any, result: object) -> None:
-        """Refuse a request without a verifier whoever sends it, then compare as Authlib does."""
+        """Refuse a request without a verifier whoever sends it, then compare as Authlib does.
+
+        A missing one is a proof that failed and no fault of form: RFC 7636 section 4.6 calls that ``invalid_grant``, and
+        the OpenID conformance suite takes nothing else.
+        """
         verifier = grant.request.form.get("code_verifier")
         if verifier is None:
-            raise InvalidRequestError("code_verifier is missing")
+            raise InvalidGrantError("code_verifier is missing")
         if verifier.endswith("\n"):  # Authlib's pattern ends in $, which a line end slips through
             raise InvalidRequestError("code_verifier holds characters that it must not")
         super().validate_code_verifier(grant, result)
