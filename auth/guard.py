@@ -5,7 +5,7 @@ for one without a guard.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, cast
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from auth.addresses import counted_address
 from auth.blueprints import PLAIN_BODY
 from auth.errors import ProofWrong, ScopeMissing, StepUpNeeded, TerminalNotAllowed, TokenWrong
 from auth.oauth.access_tokens import ClientToken
+from auth.oauth.client_authentication import FUTURE_SECONDS
 from auth.oauth.scopes import SCOPES, reaches
 from auth.oauth.server import OAuthServer
 from auth.plain_json import read_plain_json
@@ -208,12 +209,16 @@ def _admit_partner(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[s
 
 
 def _verify_possession(oauth: OAuthServer, token: ClientToken, scheme: str, given: str) -> DeviceProof | None:
-    """Require the proof of a bound token; a bound one sent as bearer is as wrong as a bearer one sent as bound."""
+    """Require the proof of a bound token; a bound one sent as bearer is as wrong as a bearer one sent as bound.
+
+    The clock of a partner's server may be ten seconds fast, here as at the token endpoint.
+    """
     if (scheme == "dpop") != (token.thumbprint is not None):
         raise TokenWrong("the scheme is not the token's: DPoP for a bound token, Bearer for one that is not")
     if token.thumbprint is None:
         return None
-    proof = verify_proof(oauth.desk.ground, request.headers.get("DPoP"), _proven(access_token=given))
+    proven = replace(_proven(access_token=given), future_seconds=FUTURE_SECONDS)
+    proof = verify_proof(oauth.desk.ground, request.headers.get("DPoP"), proven)
     if proof.thumbprint != token.thumbprint:
         raise ProofWrong("the proof's key is not the token's")
     return proof
