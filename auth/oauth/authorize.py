@@ -8,13 +8,15 @@ from auth.oauth.authorization_requests import (
     read_redirect,
     read_state,
 )
-from auth.oauth.clients import Client
+from auth.oauth.clients import Client, millis_now
 from auth.oauth.desk import OAuthDesk
 from auth.oauth.errors import InvalidRequestError, LoginRequiredError, OAuth2Error
 from auth.oauth.forms import Form
 from auth.oauth.interactions import begin_interaction, browser_handle, draw_browser, error_address, has_begun
 from auth.oauth.profiles import INTERACTION_SECONDS
 from auth.oauth.pushed_requests import REFERENCE, PushedRequest, find_pushed_request
+
+_GRACE = INTERACTION_SECONDS * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ def _require_pushed(desk: OAuthDesk, client: Client, form: Form, cookie: str | N
     with desk.ground.database.transaction() as connection:
         pushed = find_pushed_request(desk, connection, client, given)
         if pushed is None and cookie:
-            late = find_pushed_request(desk, connection, client, given, grace=INTERACTION_SECONDS * 1000)
-            pushed = late if late and has_begun(connection, late.handle, browser_handle(desk, cookie)) else None
+            late, now = find_pushed_request(desk, connection, client, given, grace=_GRACE), millis_now(desk.ground)
+            pushed = late if late and has_begun(connection, late.handle, browser_handle(desk, cookie), now) else None
     if pushed is None:
         raise InvalidRequestError("request_uri is unknown, used or over: push the request again")
     return pushed

@@ -104,10 +104,10 @@ def begin_interaction(
         return known
 
 
-def has_begun(connection: Connection, pushed: str, browser: str) -> bool:
-    """Tell whether this browser has brought this pushed request before."""
+def has_begun(connection: Connection, pushed: str, browser: str, now: int) -> bool:
+    """Tell whether this browser has brought this pushed request before and may still answer it."""
     begun = sa.select(interactions.c.id).where(interactions.c.pushed == pushed, interactions.c.browser == browser)
-    return connection.execute(begun).first() is not None
+    return connection.execute(begun.where(interactions.c.expires_at > now)).first() is not None
 
 
 def get_interaction(desk: OAuthDesk, connection: Connection, given: str, *, browser: str | None) -> Interaction:
