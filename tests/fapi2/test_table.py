@@ -1,0 +1,31 @@
+"""The tables of docs/conformance.md, the tests of this folder and the suite's names say the same."""
+
+from collections import Counter
+
+from tests.docs.pages import ROOT, code_in, text_of
+from tests.fapi2.modules import MODULES, NOT_MET, PASS, PREFIX, played
+
+PAGE = ROOT / "docs" / "conformance.md"
+
+
+def test_every_module_has_one_test_that_is_named_after_it():
+    assert sorted((module, function) for module, _, function in played()) == sorted(
+        (module.name, module.test) for module in MODULES
+    )
+
+
+def test_no_module_and_no_test_stands_twice():
+    names = Counter(module.name for module in MODULES)
+    tests = Counter(module.test for module in MODULES)
+    assert [name for name, count in (names + tests).items() if count > 1] == []
+    assert all(name.startswith(PREFIX) for name in names)
+
+
+def test_the_page_names_every_module():
+    assert {code for code in code_in(text_of(PAGE)) if code.startswith(PREFIX)} >= {module.name for module in MODULES}
+
+
+def test_what_is_no_pass_says_why_and_its_test_s_name_says_what_is_there_instead():
+    others = [module for module in MODULES if module.mark != PASS]
+    assert [module.name for module in others if not (module.note and module.ending)] == []
+    assert [module.name for module in others if (module.mark == NOT_MET) != ("not_met" in module.ending)] == []
