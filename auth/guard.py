@@ -17,7 +17,7 @@ from auth.addresses import counted_address
 from auth.blueprints import PLAIN_BODY
 from auth.errors import ProofWrong, ScopeMissing, StepUpNeeded, TerminalNotAllowed, TokenWrong
 from auth.oauth.access_tokens import ClientToken
-from auth.oauth.client_authentication import FUTURE_SECONDS
+from auth.oauth.client_authentication import FUTURE_SECONDS, first_use
 from auth.oauth.scopes import SCOPES, reaches
 from auth.oauth.server import OAuthServer
 from auth.plain_json import read_plain_json
@@ -204,6 +204,8 @@ def _admit_partner(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[s
     card, device = oauth.access_tokens.find_live(token)
     _require_scope(rule, token)
     _spend_and_count(at, proof, token.grant, rule.limit)
+    if proof is not None:
+        at.ground.ephemeral.require_memory(first_use(proof.issued_at))
     partner = Partner(token.client, token.grant, card, device, token.subject, token.scopes, token.acr)
     return view(partner, *args, **kwargs)
 

@@ -30,13 +30,14 @@ _COORDINATE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class DeviceProof:
-    """A verified proof: the phone's public key and what it was made for; ``nonce`` is not judged yet."""
+    """A verified proof: the key that signed it and what it was made for; ``nonce`` is not judged yet."""
 
     thumbprint: str
     public_jwk: Mapping[str, str]
     jti: str
     text: str
     nonce: object = None
+    issued_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def verify_proof(ground: Ground, given: str | None, request: ProvenRequest) -> D
     if not isinstance(jti, str) or not _JTI.fullmatch(jti):
         raise ProofWrong("jti must be 8 to 128 visible characters")
     assert given is not None
-    return DeviceProof(thumbprint(public_jwk), public_jwk, jti, given, claims.get("nonce"))
+    return DeviceProof(thumbprint(public_jwk), public_jwk, jti, given, claims.get("nonce"), float(claims["iat"]))
 
 
 def spent_key(proof: DeviceProof) -> str:

@@ -7,6 +7,7 @@ of anything: whether a code was used is decided by the unique constraint of the 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import redis
@@ -42,6 +43,10 @@ _COUNTED = Statement("SELECT count FROM ephemeral WHERE key = :key AND expires_a
 _GET = Statement("SELECT value FROM ephemeral WHERE key = :key AND expires_at > :now")
 
 
+_SAME_LOSS_SECONDS = 60
+"""A failure this soon after another is one loss with it: what lives for longer went to both stores in between."""
+
+
 class Ephemeral(Protocol):
     """Short memory shared by all workers. Raises ``Unavailable`` where no store answers."""
 
@@ -69,11 +74,18 @@ class Ephemeral(Protocol):
         """Find what is kept; raises ``Unavailable`` where it may be kept by a store that does not answer."""
         ...
 
+    def require_memory(self, since: datetime) -> None:
+        """Raise ``Unavailable`` where what was kept since then may be forgotten.
+
+        Ask it after ``add_once`` for what must never pass twice; ``since`` is when it could have passed first.
+        """
+        ...
+
 
 class DatabaseEphemeral:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
-        self._clock = clock
+        self.clock = clock
 
     def add_once(self, key: str, seconds: int) -> bool:
         return self.put(key, b"", seconds)
@@ -84,7 +96,7 @@ class DatabaseEphemeral:
         return int(rows[0][0])
 
     def counted(self, key: str) -> int:
-        rows = self._database.look(_COUNTED, {"key": key, "now": to_millis(self._clock())})
+        rows = self._database.look(_COUNTED, {"key": key, "now": to_millis(self.clock())})
         return int(rows[0][0]) if rows else 0
 
     def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:
@@ -97,17 +109,20 @@ class DatabaseEphemeral:
 
     def get(self, key: str) -> bytes | None:
         with self._database.transaction() as connection:
-            rows = _GET.run(connection, {"key": key, "now": to_millis(self._clock())})
+            rows = _GET.run(connection, {"key": key, "now": to_millis(self.clock())})
         return bytes(rows[0][0]) if rows else None
+
+    def require_memory(self, since: datetime) -> None:
+        """Pass: what the database has kept it knows."""
 
     def forget_expired(self) -> int:
         """Delete what has expired; the worker calls this."""
         with self._database.transaction() as connection:
-            expired = ephemeral.delete().where(ephemeral.c.expires_at <= to_millis(self._clock()))
+            expired = ephemeral.delete().where(ephemeral.c.expires_at <= to_millis(self.clock()))
             return connection.execute(expired).rowcount
 
     def _values(self, key: str, value: bytes, seconds: int) -> dict[str, object]:
-        now = to_millis(self._clock())
+        now = to_millis(self.clock())
         return {"key": key, "value": value, "now": now, "expires": now + seconds * 1000}
 
 
@@ -161,6 +176,9 @@ class RedisEphemeral:
         kept = self._redis.get(key)
         return kept if isinstance(kept, bytes) else None
 
+    def require_memory(self, since: datetime) -> None:
+        """Pass: a Redis that answers is believed to know what it was told."""
+
 
 @dataclass
 class _Breaker:
@@ -185,12 +203,14 @@ class FallbackEphemeral:
     What was put while Redis was away is found again after it is back. Fails open in three places: counters begin anew
     with each change of store; what Redis forgot in a restart is forgotten; and where one worker alone has lost Redis,
     the others do not ask the database, so that a proof may be spent once here and once there within its minute.
+    ``require_memory`` refuses, for what must not pass twice, all that a Redis that went away may have known.
     """
 
     def __init__(self, first: RedisEphemeral, second: DatabaseEphemeral) -> None:
         self._first = first
         self._second = second
         self._breaker = _Breaker()
+        self._lost_at: datetime | None = None
         self._log = structlog.get_logger("core.ephemeral")
 
     def add_once(self, key: str, seconds: int) -> bool:
@@ -244,11 +264,17 @@ class FallbackEphemeral:
             raise Unavailable("Redis may know and does not answer", retry_after=2)
         return kept
 
+    def require_memory(self, since: datetime) -> None:
+        if self._lost_at is not None and since <= self._lost_at:
+            raise Unavailable("Redis may have known, and has been away since", retry_after=2)
+
     def _is_new_to_both(self, key: str, value: bytes, seconds: int) -> bool:
         """Ask the database as well as long as it may remember the key from the time when Redis was away."""
         return not self._breaker.tripped_within(seconds) or self._second.put(key, value, seconds)
 
     def _fail(self, error: redis.RedisError) -> None:
+        if not self._breaker.tripped_within(_SAME_LOSS_SECONDS):
+            self._lost_at = self._second.clock()
         self._breaker.trip()
         self._log.warning("redis_away", error=type(error).__name__)
 

@@ -1,7 +1,7 @@
 """DPoP at the endpoints of the authorization server: a proof read, its nonce judged, its jti spent (RFC 9449)."""
 
 from auth.errors import ProofWrong
-from auth.oauth.client_authentication import FUTURE_SECONDS
+from auth.oauth.client_authentication import FUTURE_SECONDS, first_use
 from auth.oauth.desk import OAuthDesk
 from auth.oauth.errors import InvalidDpopProofError, UseDpopNonceError, visible
 from auth.oauth.requests import GivenRequest
@@ -21,6 +21,7 @@ def verify_given_proof(desk: OAuthDesk, given: GivenRequest, *, nonce_needed: bo
     require_nonce(desk, proof, needed=nonce_needed)
     if not desk.ground.ephemeral.add_once(spent_key(proof), PROOF_SECONDS * 2):
         raise InvalidDpopProofError("This proof was used before")
+    desk.ground.ephemeral.require_memory(first_use(proof.issued_at))
     return proof
 
 

@@ -8,6 +8,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -165,7 +166,7 @@ def _require_claims(desk: OAuthDesk, client: Client, claims: dict[str, Any]) -> 
     if claims.get("aud") != desk.issuer:
         raise refuse_client("aud must be the issuer, as a single string")
     now = desk.ground.clock().timestamp()
-    expires, issued, begins = (_number(claims.get(name, absent)) for name, absent in (("exp", None), *_BEGINNINGS))
+    expires, issued, begins = _times(claims)
     if not now < expires <= now + ASSERTION_SECONDS:
         raise refuse_client(f"exp must lie within the next {ASSERTION_SECONDS} seconds")
     if max(issued, begins) > now + FUTURE_SECONDS:
@@ -179,6 +180,13 @@ def _spend(desk: OAuthDesk, client: Client, claims: dict[str, Any]) -> None:
     name = hashlib.sha256(f"{client.id}.{jti}".encode()).hexdigest()
     if not desk.ground.ephemeral.add_once(f"client-assertion:{name}", ASSERTION_SECONDS + 2 * FUTURE_SECONDS):
         raise refuse_client("This assertion was used before")
+    expires, issued, _ = _times(claims)
+    desk.ground.ephemeral.require_memory(first_use(max(issued, expires - ASSERTION_SECONDS)))
+
+
+def first_use(made: float) -> datetime:
+    """Tell from when on a text made then would have been taken: its maker's clock may be that much ahead."""
+    return datetime.fromtimestamp(made - FUTURE_SECONDS, UTC)
 
 
 def _subject_of(certificate: bytes | None) -> str | None:
@@ -188,6 +196,11 @@ def _subject_of(certificate: bytes | None) -> str | None:
         return x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
     except ValueError:
         return None
+
+
+def _times(claims: dict[str, Any]) -> tuple[float, float, float]:
+    expires, issued, begins = (_number(claims.get(name, absent)) for name, absent in (("exp", None), *_BEGINNINGS))
+    return expires, issued, begins
 
 
 def _number(value: object) -> float:

@@ -50,7 +50,7 @@ class S256Challenge(CodeChallenge):  # type: ignore[misc]  # Authlib has no type
     def validate_code_verifier(self, grant: Any, result: object) -> None:
         """Refuse a request without a verifier whoever sends it, then compare as Authlib does.
 
-        A missing one is a proof that failed and no fault of form: RFC 7636 section 4.6 calls that ``invalid_grant``, and
+        A missing one is a proof that failed, no fault of form: RFC 7636 section 4.6 calls that ``invalid_grant``, and
         the OpenID conformance suite takes nothing else.
         """
         verifier = grant.request.form.get("code_verifier")

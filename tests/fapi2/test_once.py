@@ -33,33 +33,58 @@ def remembering(sqlite_url: str, redis_url: str, tmp_path: Any) -> Iterator[Reme
         yield Remembering(service, make_holder(service), make_partner(service))
 
 
-def test_an_assertion_stays_used_when_redis_goes_away(remembering):
+def test_what_redis_may_have_seen_is_refused_when_it_goes_away(remembering):
+    partner, holder = remembering.partner, remembering.holder
+    tokens = holder.tokens_for(partner)
+    form, other = ({**partner.identity(), **partner.parameters()} for _ in range(2))
+    assert [partner.http.post("/oauth/par", data=sent).status_code for sent in (form, other)] == [201, 201]
+    used = partner.call(tokens["access_token"])
+    remembering.take_redis_away()
+    unavailable(partner.http.post("/oauth/par", data=form))
+    unavailable(partner.http.get("/oauth/userinfo", headers=dict(used.request.headers)))
+    for _ in range(2):
+        unavailable(partner.push())
+        unavailable(partner.refresh(tokens["refresh_token"]))
+        unavailable(partner.call(tokens["access_token"]))
+        remembering.service.clock.step(5)
+    unavailable(partner.http.post("/oauth/par", data=other))  # made before Redis went, whenever it comes
+
+
+def test_what_was_made_after_redis_went_away_is_taken_and_good_once(remembering):
     partner = remembering.partner
+    tokens = remembering.holder.tokens_for(partner)
+    remembering.take_redis_away()
+    unavailable(partner.push())
+    remembering.service.clock.step(11)
     form = {**partner.identity(), **partner.parameters()}
     assert partner.http.post("/oauth/par", data=form).status_code == 201
-    remembering.take_redis_away()
     refused(partner.http.post("/oauth/par", data=form), "invalid_client", 401)
+    refresh = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    proof = partner.proof("/oauth/token")
+    assert partner.post("/oauth/token", refresh, DPoP=proof).status_code == 200
+    refused(partner.post("/oauth/token", refresh, DPoP=proof), "invalid_dpop_proof")
+    first = partner.call(tokens["access_token"])
+    again = partner.http.get("/oauth/userinfo", headers=dict(first.request.headers))
+    assert (first.status_code, again.status_code, again.json()["code"]) == (200, 401, "proof_wrong")
+
+
+def test_a_redis_that_came_back_empty_lets_nothing_pass_twice(remembering, redis_server):
+    partner, memory = remembering.partner, remembering.service.runtime.ground.ephemeral
+    form = {**partner.identity(), **partner.parameters()}
+    assert partner.http.post("/oauth/par", data=form).status_code == 201
+    there = memory._first._redis
+    remembering.take_redis_away()
+    unavailable(partner.push())
+    redis_server.flush()
+    memory._first._redis, memory._breaker.seconds = there, 0
+    unavailable(partner.http.post("/oauth/par", data=form))
+    remembering.service.clock.step(11)
     assert partner.push().status_code == 201
 
 
-def test_a_proof_at_the_token_endpoint_stays_used_when_redis_goes_away(remembering):
-    partner = remembering.partner
-    token, proof = remembering.holder.tokens_for(partner)["refresh_token"], partner.proof("/oauth/token")
-    form = {"grant_type": "refresh_token", "refresh_token": token}
-    assert partner.post("/oauth/token", form, DPoP=proof).status_code == 200
-    remembering.take_redis_away()
-    refused(partner.post("/oauth/token", form, DPoP=proof), "invalid_dpop_proof")
-    assert partner.refresh(token).status_code == 200
-
-
-def test_a_proof_at_a_resource_stays_used_when_redis_goes_away(remembering):
-    partner = remembering.partner
-    token = remembering.holder.tokens_for(partner)["access_token"]
-    first = partner.call(token)
-    remembering.take_redis_away()
-    again = partner.http.get("/oauth/userinfo", headers=dict(first.request.headers))
-    assert (first.status_code, again.status_code, again.json()["code"]) == (200, 401, "proof_wrong")
-    assert partner.call(token).status_code == 200
+def unavailable(answer):
+    refused(answer, "temporarily_unavailable", 503)
+    assert int(answer.headers["Retry-After"]) >= 1
 
 
 def test_a_failed_request_has_used_its_assertion(remembering):
@@ -86,5 +111,4 @@ def test_without_the_database_nothing_is_granted(postgres_server, tmp_path):
             partner.post("/oauth/introspect", {"token": tokens["access_token"]}),
         ]
     for answer in answers:
-        refused(answer, "temporarily_unavailable", 503)
-        assert int(answer.headers["Retry-After"]) >= 1
+        unavailable(answer)
