@@ -14,6 +14,7 @@ from ecard.schemas import _REASONS
 from physical.chip.errors import ADVICE, ChipError
 from sm.errors import SmError
 from tests.docs.pages import ROOT, text_of
+from tests.fapi2 import modules, requirements
 from web.problems import _HTTP_TITLES, STATUS
 
 PACKAGES = ("core", "auth", "physical", "ecard", "qr", "channels", "web", "sm", "cli")
@@ -175,6 +176,14 @@ def settings() -> str:
     return table(("variable", "default", "allowed", "what it is"), rows)
 
 
+def fapi_modules() -> str:
+    return table(("module", "mark", "test", "note"), modules.rows())
+
+
+def fapi_requirements() -> str:
+    return table(("section", "what is asked", "mark", "shown by", "note"), requirements.rows())
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "problems": problems,
     "http": http,
@@ -183,6 +192,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "keys": keys,
     "certificates": certificates,
     "settings": settings,
+    "fapi_modules": fapi_modules,
+    "fapi_requirements": fapi_requirements,
 }
 
 

@@ -85,7 +85,7 @@ def test_the_changelog_knows_this_version():
 # ── Rows that name a test, a file or a module ────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("page", ["docs/coverage.md", "docs/threat-model.md"])
+@pytest.mark.parametrize("page", ["docs/conformance.md", "docs/coverage.md", "docs/threat-model.md"])
 def test_each_named_test_and_file_exists(page):
     assert [name for name in code_in(prose_of(ROOT / page)) if "/" in name and not is_there(name)] == []
 

@@ -17,14 +17,15 @@ from tests.fapi2.walk import (
 )
 from tests.oauth.clients_of_tests import answer_of, make_client, make_partner
 
+PROFILE_ALGORITHMS = {"ES256", "PS256", "EdDSA", "Ed25519"}
 PASSWORD = {"username": "110101199003070000", "password": "x", "scope": "openid"}
 
 # ── 5.2 Network ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-@pytest.mark.parametrize("path", ["/oauth/authorize", "/oauth/par", "/oauth/token", "/oauth/userinfo"])
-def test_no_endpoint_lets_scripts_of_other_sites_in(server, method, path):
+@pytest.mark.parametrize("path", ["/oauth/authorize", "/oauth/par", "/oauth/introspect"])
+def test_no_script_of_another_site_reads_what_partners_or_browsers_are_answered(server, method, path):
     asked = {"Origin": "https://suite.example", "Access-Control-Request-Method": "POST"}
     answer = server.http.request(method, path, headers=asked)
     assert [name for name in answer.headers if name.lower().startswith("access-control-")] == []
@@ -124,3 +125,11 @@ def test_the_published_keys_have_names_of_their_own_and_their_tokens_name_no_add
     tokens = holder.tokens_for(make_partner(server))
     for name in ("access_token", "id_token"):
         assert {"jku", "x5u", "jwk", "x5c"} & set(jwt.get_unverified_header(tokens[name])) == set()
+
+
+def test_sm2_is_taken_beside_the_profile_s_algorithms_which_is_not_met(server, holder):
+    said = server.http.get("/.well-known/oauth-authorization-server").json()
+    assert set(said["token_endpoint_auth_signing_alg_values_supported"]) == {*PROFILE_ALGORITHMS, "SGD_SM3_SM2"}
+    assert set(said["dpop_signing_alg_values_supported"]) <= PROFILE_ALGORITHMS
+    assert set(said["id_token_signing_alg_values_supported"]) <= PROFILE_ALGORITHMS
+    assert holder.tokens_for(make_partner(server, "SGD_SM3_SM2"))["token_type"] == "DPoP"
