@@ -77,14 +77,14 @@ def serve_over_tls(application: Application) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def run_chromium(port: int, **preferences: str) -> Iterator[webdriver.Chrome]:
+def run_chromium(port: int, *, language: str) -> Iterator[webdriver.Chrome]:
     """Run a browser of its own that knows HOSTS alone; they are all at this port."""
     rules = ", ".join([*(f"MAP {host}:443 127.0.0.1:{port}" for host in HOSTS), "MAP * ~NOTFOUND"])
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         options = webdriver.ChromeOptions()
         options.binary_location = str(find_program("chromium"))
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        options.add_experimental_option("prefs", preferences)
+        options.add_experimental_option("prefs", {"intl.accept_languages": language})
         for argument in (*ARGUMENTS, f"--host-resolver-rules={rules}", f"--user-data-dir={profile}"):
             options.add_argument(argument)
         browser = webdriver.Chrome(options=options, service=Driver(str(find_program("chromedriver"))))
