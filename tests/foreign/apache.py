@@ -32,6 +32,7 @@ ErrorLog "{folder}/error.log"
 LogLevel warn
 ServerName 127.0.0.1
 Listen 127.0.0.1:{port}
+KeepAlive Off
 {modules}
 SSLEngine on
 SSLCertificateFile "{folder}/front.pem"

@@ -35,8 +35,8 @@ def require_refused(site, answer, because):
 
 
 def test_the_application_is_told_the_pseudonym_and_how_surely(site, town):
-    shown = site.visit().json()
-    assert (shown["OIDC_CLAIM_acr"], shown["OIDC_CLAIM_iss"]) == ("L3", town.issuer)
+    shown = site.visit(town.log_in).json()
+    assert (shown["OIDC_CLAIM_acr"], shown["OIDC_CLAIM_iss"]) == ("L2", town.issuer)
     assert PSEUDONYM.fullmatch(shown["OIDC_CLAIM_sub"])
     assert shown["OIDC_CLAIM_sub"] == site.visit().json()["OIDC_CLAIM_sub"]
 

@@ -29,16 +29,16 @@ def site(town):
     return visited
 
 
-def test_a_flask_site_learns_a_pseudonym_and_how_surely(site):
-    shown = site()
-    assert shown["acr"] == "L3"
+def test_a_flask_site_learns_a_pseudonym_and_how_surely(site, town):
+    shown = site(town.log_in)
+    assert shown["acr"] == "L2"
     assert shown["holder"] == site()["holder"]
 
 
 def test_a_site_proves_itself_by_a_key(town):
     client = make_relying_party(town.inside, "private_key_jwt")
     pem = private_key_of(client)
-    holder, before, after = connect_by_key(town.issuer, client.id, pem, client.redirect_uri, town.browse)
+    holder, before, after = connect_by_key(town.issuer, client.id, pem, client.redirect_uri, town.log_in)
     assert holder["sub"] == before["sub"]
     assert (before["active"], after) == (True, {"active": False})
 

@@ -35,7 +35,7 @@ def site(town, examples):
 
 
 def test_an_app_gets_tokens_for_its_key_and_refreshes_them(app, town):
-    done = app()
+    done = app(browse=town.log_in)
     assert done["type"] == "dpop"
     assert done["holder"]["sub"] == done["claims"]["sub"]
     assert done["kept"]
@@ -56,9 +56,9 @@ def test_an_app_without_a_key_has_its_refresh_token_rotated_and_a_replay_ends_it
 
 
 def test_a_site_learns_a_pseudonym_and_how_surely(site, town):
-    done = site()
-    assert (done["holder"]["acr"], done["holder"]["amr"]) == ("L3", ["hwk", "pin"])
-    assert town.holder.card not in str(done)
+    done = site(browse=town.log_in)
+    assert (done["holder"]["acr"], done["holder"]["amr"]) == ("L2", ["hwk"])
+    assert town.robot.phone.card not in str(done)
     assert (done["type"], done["refreshable"]) == ("bearer", False)
 
 

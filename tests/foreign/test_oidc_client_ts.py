@@ -23,8 +23,8 @@ def log_in(app, town):
     return lambda browse=None: app.log_in(client.id, browse)
 
 
-def test_an_app_gets_tokens_for_its_key_refreshes_them_and_gives_them_back(log_in):
-    done = log_in()
+def test_an_app_gets_tokens_for_its_key_refreshes_them_and_gives_them_back(log_in, town):
+    done = log_in(town.log_in)
     assert done["types"] == ["DPoP", "DPoP"]
     assert done["renewed"]
     assert done["userInfo"]["sub"] == done["profile"]["sub"]

@@ -23,8 +23,8 @@ def play(town, examples):
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "PS256", "EdDSA"])
-def test_a_partner_gets_tokens_uses_them_and_gives_them_back(play, algorithm):
-    done = play(algorithm)
+def test_a_partner_gets_tokens_uses_them_and_gives_them_back(play, town, algorithm):
+    done = play(algorithm, browse=town.log_in)
     assert done["type"] == "dpop"
     assert done["holder"]["sub"] == done["claims"]["sub"]
     assert done["before"]["active"] is True

@@ -20,8 +20,8 @@ def play(town):
     return played
 
 
-def test_a_partner_gets_tokens_uses_them_and_gives_them_back(play):
-    token, holder, before, refreshed, after = play()
+def test_a_partner_gets_tokens_uses_them_and_gives_them_back(play, town):
+    token, holder, before, refreshed, after = play(town.log_in)
     assert token.token_type == refreshed.token_type == "DPoP"
     assert holder["sub"] == token.id_token.subject == before["sub"]
     assert after == {"active": False}

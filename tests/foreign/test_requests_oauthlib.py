@@ -15,14 +15,14 @@ def site(town):
 
 
 def test_a_site_learns_a_pseudonym(site, town):
-    holder = site(town.browse)
-    assert holder["acr"] == "L3"
+    holder = site(town.log_in)
+    assert holder["acr"] == "L2"
     assert holder["sub"] == site(town.browse)["sub"]
 
 
 def test_an_app_without_a_key_keeps_its_tokens_fresh(town):
     client = make_native(town.inside, dpop=False, redirect_uris=["https://app.example/cb"])
-    first, kept, holder = connect_app(town.issuer, client.id, client.redirect_uri, client.scope.split(), town.browse)
+    first, kept, holder = connect_app(town.issuer, client.id, client.redirect_uri, client.scope.split(), town.log_in)
     assert kept["access_token"] != first["access_token"]
     assert kept["refresh_token"] != first["refresh_token"]
     assert holder["acr"] == "L3"

@@ -12,9 +12,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import ECAlgorithm
 
 from auth.oauth.client_register import list_client_keys
+from core.clock import system_clock
 from core.settings import Settings
 from tests.foreign.forger import Forger
 from tests.foreign.front import Front, run_front
+from tests.login.robot import RobotHolder
 from tests.oauth.clients_of_tests import OAuthClient
 from tests.oauth.holder import Holder
 from tests.persons import REGION
@@ -22,17 +24,19 @@ from tests.redemption.processes import City, open_inside, run_processes
 from tests.servers import free_port
 from tests.service import ROOM, Service
 
+PASSWORD = "274958"
+
 
 @dataclass
 class Town:
     """The service's address, and what stands around it.
 
-    ``inside`` acts where the operator would: it registers clients, and it is where the holder logs in.
+    ``inside`` acts where the operator would: it registers clients. ``robot`` is a holder at a browser, with a phone.
     """
 
     front: Front
     inside: Service
-    holder: Holder
+    robot: RobotHolder
 
     @property
     def issuer(self) -> str:
@@ -59,14 +63,24 @@ class Town:
         """Browse, but somebody changes parameters of the answer before the client sees it; None takes one out."""
         return lambda address: changed_query(self.browse(address), **changes)
 
+    def log_in(self, address: str) -> str:
+        """Open the address of an authorization request, go through the pages with the phone, and tell where they lead.
+
+        Level three is reached by the card's password.
+        """
+        with self._open_browser() as browser:
+            return self.robot.log_in(browser, address, password=PASSWORD).headers["Location"]
+
     def browse(self, address: str, **approval: Any) -> str:
-        """Open the address of an authorization request, log in, allow it, and tell where the browser is sent then."""
+        """Do the same without pages and phone, for tests that look at something else, or at a login that is seldom."""
+        with self._open_browser() as browser:
+            sent_to: str = browser.get(address).headers["Location"]
         self.inside.clock.now = datetime.now(UTC)
-        with httpx.Client(verify=self.front.certificate.for_calling(), trust_env=False) as browser:
-            answer = browser.get(address)
-        assert answer.status_code == 303, answer.text
-        sent_to: str = answer.headers["Location"]
-        return self.holder.approve(sent_to.rpartition("/")[2], **approval) if sent_to.startswith("/") else sent_to
+        holder = Holder(self.inside, self.robot.phone.card, self.robot.phone.device)
+        return holder.approve(sent_to.rpartition("/")[2], **approval)
+
+    def _open_browser(self) -> httpx.Client:
+        return httpx.Client(verify=self.front.certificate.for_calling(), trust_env=False)
 
 
 def changed_query(address: str, **changes: str | None) -> str:
@@ -105,14 +119,19 @@ def run_town(city: City, folder: Path, database_url: str) -> Iterator[Town]:
             threads=4,
             phone_requests_per_minute=6000,
             address_requests_per_minute=1_000_000,
+            logins_per_holder_hour=1000,
             **ROOM,
         )
         inside = open_inside(settings)
         try:
             phone = inside.enroll(card=inside.make_card(1))
-            with run_processes(settings, folder / "serve.log") as processes:
-                front.behind = processes.address
-                yield Town(front, inside, Holder(inside, phone.card, phone.device))
+            assert phone.call("PUT", f"/v1/cards/{phone.card}/password", {"password": PASSWORD}).status_code == 200
+            with (
+                run_processes(settings, folder / "serve.log") as processes,
+                httpx.Client(base_url=front.address, verify=front.certificate.for_calling(), trust_env=False) as http,
+            ):
+                front.behind, phone.http, phone.now = processes.address, http, system_clock
+                yield Town(front, inside, RobotHolder(front.address, phone))
         finally:
             inside.http.close()
             inside.runtime.close()
