@@ -46,6 +46,9 @@ _GET = Statement("SELECT value FROM ephemeral WHERE key = :key AND expires_at > 
 _SAME_LOSS_SECONDS = 60
 """A failure this soon after another is one loss with it: what lives for longer went to both stores in between."""
 
+_LOST_SECONDS = 12
+"""After this a client's new assertion is one that the lost Redis cannot have seen, even by a clock ten seconds fast."""
+
 
 class Ephemeral(Protocol):
     """Short memory shared by all workers. Raises ``Unavailable`` where no store answers."""
@@ -266,7 +269,7 @@ class FallbackEphemeral:
 
     def require_memory(self, since: datetime) -> None:
         if self._lost_at is not None and since <= self._lost_at:
-            raise Unavailable("Redis may have known, and has been away since", retry_after=2)
+            raise Unavailable("Redis may have known, and has been away since", retry_after=_LOST_SECONDS)
 
     def _is_new_to_both(self, key: str, value: bytes, seconds: int) -> bool:
         """Ask the database as well as long as it may remember the key from the time when Redis was away."""

@@ -259,7 +259,7 @@ def test_a_holder_allows_only_so_much_in_a_minute(sqlite_url, tmp_path):
 
 
 def test_a_grant_without_a_holder_is_limited_by_its_client_alone(town):
-    terminal = make_client(town.service, "terminal", "private_key_jwt", redirect_uris=[])
+    terminal = make_client(town.service, "terminal", "private_key_jwt", redirect_uris=[], scopes=["terminals.enrol"])
     assert terminal.refresh("x").json()["error"] == "invalid_grant"
 
 

@@ -1,6 +1,8 @@
 """No limit fails open: what cannot be counted is refused, not let through."""
 
+import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -22,6 +24,14 @@ def assert_away(answer):
 # ── Redis alone is away: the database counts ─────────────────────────────────────────────────────────────────────
 
 
+@contextlib.contextmanager
+def open_town_without_redis(*place: Any, **settings: Any) -> Iterator[Town]:
+    """Run a service whose Redis has been away for so long that nothing it may have seen is still good."""
+    with open_town(*place, redis_url=f"redis://127.0.0.1:{free_port()}/0", **settings) as town:
+        town.service.clock.step(12)
+        yield town
+
+
 @pytest.fixture
 def without_redis(sqlite_url, tmp_path) -> Iterator[Town]:
     limits = {
@@ -30,7 +40,7 @@ def without_redis(sqlite_url, tmp_path) -> Iterator[Town]:
         "client_failures_per_minute": 3,
         "holder_tokens_per_minute": 2,
     }
-    with open_town(sqlite_url, tmp_path, redis_url=f"redis://127.0.0.1:{free_port()}/0", **limits) as town:
+    with open_town_without_redis(sqlite_url, tmp_path, **limits) as town:
         yield town
 
 
@@ -86,8 +96,7 @@ class Gone:
 @pytest.fixture(scope="module")
 def gone(postgres_server, tmp_path_factory) -> Iterator[Gone]:
     name = postgres_server.create_database()
-    redis_url = f"redis://127.0.0.1:{free_port()}/0"
-    with open_town(postgres_server.url(name), tmp_path_factory.mktemp("town"), redis_url=redis_url) as town:
+    with open_town_without_redis(postgres_server.url(name), tmp_path_factory.mktemp("town")) as town:
         was_well = Gone(town)
         postgres_server.drop_database(name)
         yield was_well
@@ -128,7 +137,7 @@ def test_without_any_store_what_is_published_is_there(gone, path):
 @pytest.fixture
 def uncounted(sqlite_url, tmp_path) -> Iterator[Gone]:
     """The register, codes and tokens are all there; nothing is left that could count."""
-    with open_town(sqlite_url, tmp_path, redis_url=f"redis://127.0.0.1:{free_port()}/0") as town:
+    with open_town_without_redis(sqlite_url, tmp_path) as town:
         was_well = Gone(town)
         with town.service.database.transaction() as connection:
             connection.execute(sa.text("DROP TABLE ephemeral"))
