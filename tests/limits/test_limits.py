@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from auth.addresses import counted_address
 from auth.oauth.interactions import LoginRequestOver
 from auth.oauth.limits import WINDOW_SECONDS
+from auth.oauth.profiles import DEVICE
 from cli.phone import GRANT
 from core.ephemeral import ephemeral
 from core.errors import Limited
@@ -260,7 +261,8 @@ def test_a_holder_allows_only_so_much_in_a_minute(sqlite_url, tmp_path):
 
 def test_a_grant_without_a_holder_is_limited_by_its_client_alone(town):
     terminal = make_client(town.service, "terminal", "private_key_jwt", redirect_uris=[], scopes=["terminals.enrol"])
-    assert terminal.refresh("x").json()["error"] == "invalid_grant"
+    form = {"grant_type": DEVICE, "device_code": "x"}
+    assert terminal.post("/oauth/token", form, proven=True).json()["error"] == "invalid_grant"
 
 
 # ── What is kept ─────────────────────────────────────────────────────────────────────────────────────────────────
