@@ -37,6 +37,7 @@ COMMANDS = {
     "audit": CommandPlace("cli.audit", "audit", "Verify the audit chain."),
     "verify": CommandPlace("cli.verify", "verify", "Judge codes without the service."),
     "cards": CommandPlace("cli.cards", "cards", "Look at cards and change their standing."),
+    "enrol": CommandPlace("cli.enrol", "enrol", "Make this machine a terminal of an institution."),
     "terminals": CommandPlace("cli.terminals", "terminals", "Register and withdraw terminals."),
     "clients": CommandPlace("cli.clients", "clients", "Register and suspend OAuth clients."),
 }

@@ -109,8 +109,8 @@ def take_request(
     """Find the request behind a user code and tie it to this login.
 
     ``typed`` is the handle of what was typed (``device_authorization.typed_handle``), ``address`` from where the
-    operator calls. Raises ``UserCodeUnknown``, ``NotAnOperator``, ``TooManyWrongCodes``, and ``Unavailable`` where
-    tries cannot be counted.
+    operator calls. Raises ``UserCodeUnknown``, ``NotAnOperator``, ``TooManyWrongCodes``, ``TerminalRequestOver`` for a
+    login that has answered a terminal, and ``Unavailable`` where tries cannot be counted.
     """
     require_tries_left(connection, operator.card, desk.ground.clock())
     counted = f"wrong-user-codes:{desk.stored.handle('operator-address', address)}"
@@ -189,6 +189,8 @@ def _tie(desk: OAuthDesk, connection: Connection, operator: Operator, typed: str
     columns = device_authorizations.c
     let_go = device_authorizations.update().where(columns.login == operator.login, columns.state == "pending")
     connection.execute(let_go.values(login=None))
+    if find_authorization(connection, columns.login == operator.login):  # one login answers one terminal
+        raise TerminalRequestOver
     waiting = device_authorizations.update().where(
         columns.user_code == typed, columns.state == "pending", columns.expires_at > millis_now(desk.ground)
     )

@@ -80,6 +80,10 @@ def test_the_agent_starts_without_the_web_service_s_libraries():
     assert imported_by("agent", "--help") & {"flask", "flask_smorest", "sqlalchemy", "redis", "pydantic"} == set()
 
 
+def test_a_terminal_enrols_itself_without_the_web_service_s_libraries():
+    assert imported_by("enrol", "--help") & {"flask", "flask_smorest", "sqlalchemy", "redis", "pydantic"} == set()
+
+
 def test_the_key_commands_start_without_web_database_or_reader():
     imported = imported_by("keys", "--help")
     assert imported & {"flask", "flask_smorest", "sqlalchemy", "redis", "smartcard", "httpx"} == set()

@@ -109,6 +109,8 @@ def test_a_login_answers_one_terminal_at_a_time(town):
     assert second.poll().status_code == 200
     with pytest.raises(TerminalRequestOver):
         town.allow(operator)
+    with pytest.raises(TerminalRequestOver):
+        town.type_code(operator, first.asked["user_code"])
 
 
 # ── Trying codes ─────────────────────────────────────────────────────────────────────────────────────────────────
