@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from auth.errors import DeviceEnded
 from auth.models import devices
 from core.clock import from_millis, to_millis
 from core.database import changed_one
@@ -66,6 +67,14 @@ def active_devices(connection: Connection, card: str) -> list[Device]:
 def find_device(connection: Connection, device: str) -> Device | None:
     row = connection.execute(sa.select(devices).where(devices.c.id == device)).first()
     return _device_of(row) if row else None
+
+
+def require_active_device(connection: Connection, card: str, device: str) -> Device:
+    """Require that a phone still carries this card; raises ``DeviceEnded``."""
+    found = find_device(connection, device)
+    if found is None or found.standing != "active" or found.card != card:
+        raise DeviceEnded
+    return found
 
 
 def devices_of_key(connection: Connection, thumbprint: str) -> list[Device]:

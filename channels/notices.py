@@ -25,6 +25,9 @@ _TO_ALL_DEVICES = {
     "card.password_locked",
     "code.redeemed",
     "code.taken_twice",
+    "login.confirmed",
+    "link.ended",
+    "consent.ended",
 }
 
 

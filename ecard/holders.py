@@ -12,7 +12,7 @@ from core.database import insert_if_new
 from core.errors import Missing
 from core.ground import Ground
 from core.ids import new_id
-from ecard.models import electronic_cards, holders
+from ecard.models import holders
 
 _NUMBER = re.compile(r"[1-9]\d{16}[\dX]")
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999, clause 5
@@ -79,14 +79,6 @@ def keep_holder(
     if holder != entered and is_signed:
         _rename(ground, connection, holder, name)
     return holder
-
-
-def find_holder_index(connection: Connection, card: str) -> str | None:
-    """Find the blind index of the holder of a card; the same one for each card of a person."""
-    joined = holders.join(electronic_cards, electronic_cards.c.holder == holders.c.id)
-    query = sa.select(holders.c.number_index).select_from(joined).where(electronic_cards.c.id == card)
-    index: str | None = connection.execute(query).scalar_one_or_none()
-    return index
 
 
 def get_holder(ground: Ground, connection: Connection, holder: str) -> Holder:

@@ -11,8 +11,9 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from auth.devices import active_devices, bind_device, end_device, find_device, renew_proof
+from auth.devices import active_devices, bind_device, find_device, renew_proof
 from auth.errors import DeviceEnded
+from auth.login.endings import end_phone
 from auth.proofs import DeviceProof
 from core.clock import to_millis
 from core.ground import Ground
@@ -202,7 +203,9 @@ def _bind_phone(ground: Ground, connection: Connection, enrollment: Enrollment, 
     others = [device.id for device in before if device.id not in same]
     most_kept = ground.settings.max_devices - 1
     for device in others[: max(0, len(others) - most_kept)]:
-        _end_phone(ground, connection, enrollment, card, device, now)
+        end_phone(
+            ground, connection, card=card, device=device, actor=enrollment.thumbprint, because="moved_to_another_phone"
+        )
     if same:
         renew_proof(connection, same[0], at=now)
         return same[0]
@@ -213,15 +216,4 @@ def _bind_phone(ground: Ground, connection: Connection, enrollment: Enrollment, 
         thumbprint=enrollment.thumbprint,
         public_jwk=enrollment.public_jwk,
         at=now,
-    )
-
-
-def _end_phone(
-    ground: Ground, connection: Connection, enrollment: Enrollment, card: str, device: str, now: datetime
-) -> None:
-    because = "moved_to_another_phone"
-    end_device(connection, device, because=because, at=now)
-    record_event(connection, "device.ended", card=card, content={"device": device, "because": because}, at=now)
-    ground.audit.record(
-        connection, actor=enrollment.thumbprint, act="device.ended", subject=device, detail={"card": card}, at=now
     )

@@ -80,6 +80,7 @@ def create_app(runtime: Runtime) -> Flask:
         ecard.routes.enrollments,
         ecard.routes.cards,
         auth.login.routes.requests,
+        auth.login.routes.holdings,
         qr.routes.codes,
         qr.routes.redemptions,
         channels.routes.blueprint,

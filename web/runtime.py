@@ -43,7 +43,6 @@ from core.settings import Environment, Settings
 from ecard.credential import USER_ID as CREDENTIAL_USER_ID
 from ecard.credential import CredentialSigner
 from ecard.desk import EnrollmentDesk, PasswordDesk
-from ecard.holders import find_holder_index
 from ecard.levels import card_state
 from ecard.password import check_password
 from physical.card_proofs import CardProofs
@@ -205,7 +204,6 @@ def _open_login(oauth: OAuthDesk, passwords: PasswordDesk, durable: DatabaseEphe
             ACCOUNT: AccountPurpose(oauth.issuer),
             DEVICE: DevicePurpose(oauth.issuer),
         },
-        holder_indexes=find_holder_index,
         check_password=partial(check_password, passwords),
         counts=durable,
     )

@@ -46,13 +46,18 @@ def remembers_consent(connection: Connection, client: Client, card: str, scopes:
     return row is not None and set(scopes) <= set(_listed(row.scopes))
 
 
-def list_consents(connection: Connection, card: str, at: datetime) -> list[Consent]:
-    """List what is remembered for a card, the latest first."""
+def list_consents(
+    connection: Connection, card: str, at: datetime, *, after: str | None = None, limit: int = 100
+) -> tuple[list[Consent], str | None]:
+    """List what is remembered for a card in the order of its clients' ids, and the cursor of the next page or None."""
     joined = consents.join(oauth_clients, oauth_clients.c.id == consents.c.client)
     query = sa.select(consents, oauth_clients.c.name_zh, oauth_clients.c.name_en).select_from(joined)
-    live = query.where(consents.c.card == card, consents.c.expires_at > to_millis(at))
-    rows = connection.execute(live.order_by(consents.c.agreed_at.desc(), consents.c.client))
-    return [_consent_of(row) for row in rows]
+    live = query.where(
+        consents.c.card == card, consents.c.expires_at > to_millis(at), consents.c.client > (after or "")
+    )
+    rows = connection.execute(live.order_by(consents.c.client).limit(limit + 1)).all()
+    listed = [_consent_of(row) for row in rows[:limit]]
+    return listed, listed[-1].client if len(rows) > limit else None
 
 
 def forget_consent(connection: Connection, card: str, client: str) -> bool:

@@ -29,9 +29,6 @@ Describe = Callable[[Connection, Login], Described]
 PasswordCheck = Callable[[Connection, str, str], None]
 """Judge a given password of a card (connection, card, given); raises the refusals of ``ecard``."""
 
-HolderIndexes = Callable[[Connection, str], str | None]
-"""Name the holder of a card by a blind index, the same for each card of that person. Asked of ``ecard``."""
-
 
 @dataclass(frozen=True)
 class LoginDesk:
@@ -44,7 +41,6 @@ class LoginDesk:
 
     oauth: OAuthDesk
     purposes: Mapping[str, Describe]
-    holder_indexes: HolderIndexes
     check_password: PasswordCheck
     counts: Ephemeral
 

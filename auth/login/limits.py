@@ -1,7 +1,5 @@
 """Limits of logging in, counted in the database: neither Redis nor another worker makes them forget."""
 
-from sqlalchemy.engine import Connection
-
 from auth.login.desk import LoginDesk
 from auth.login.errors import LoginLimit, WrongCodeLimit
 
@@ -27,11 +25,13 @@ def count_wrong_code(desk: LoginDesk, device: str, address: str | None) -> None:
         desk.counts.count(_of_address(desk, address), _HOUR)
 
 
-def count_approval(desk: LoginDesk, connection: Connection, card: str) -> None:
-    """Count an approval for the holder, whichever card and phone it came from; raises ``LoginLimit``."""
-    index = desk.holder_indexes(connection, card) or card
+def count_approval(desk: LoginDesk, holder: str) -> None:
+    """Count an approval for the holder, whichever card and phone it came from; raises ``LoginLimit``.
+
+    ``holder`` is the blind index of ``CardState``.
+    """
     most = desk.ground.settings.logins_per_holder_hour
-    if desk.counts.count(f"login:holder:{desk.stored.handle(_HOLDER, index)}", _HOUR) > most:
+    if desk.counts.count(f"login:holder:{desk.stored.handle(_HOLDER, holder)}", _HOUR) > most:
         raise LoginLimit(f"logins_per_holder_hour: {most}", retry_after=_HOUR)
 
 

@@ -12,8 +12,7 @@ from hmac import compare_digest
 
 from sqlalchemy.engine import Connection
 
-from auth.devices import find_device
-from auth.errors import DeviceEnded
+from auth.devices import require_active_device
 from auth.guard import Phone
 from auth.login.codes import code_handle, is_number_of, make_code, make_number, read_number
 from auth.login.desk import LoginDesk
@@ -145,11 +144,11 @@ def approve_login(desk: LoginDesk, connection: Connection, phone: Phone, login_i
 
     Raises ``LoginOver``, ``LoginLimit``, ``DeviceEnded`` or ``CardNotGood``.
     """
-    require_good_phone(desk, connection, phone.card, phone.device)
+    card = require_good_phone(desk, connection, phone.card, phone.device)
     now = desk.ground.clock()
     own = (logins.c.id == login_id) & (logins.c.device == phone.device)
     if move_login(connection, own, frm="seen", to="approved", now=now, approved_at=to_millis(now)):
-        count_approval(desk, connection, phone.card)
+        count_approval(desk, card.holder)
     login = get_own_login(desk, connection, phone, login_id)
     if login.state != "approved":
         raise LoginOver
@@ -211,8 +210,7 @@ def raise_by_chip(desk: LoginDesk, connection: Connection, login: Login) -> bool
     False if that is ten minutes ago or longer; raises what ``proven`` raises.
     """
     known = proven(desk, connection, login)
-    device = find_device(connection, known.device)
-    assert device is not None
+    device = require_active_device(connection, known.card, known.device)
     if desk.ground.clock() - device.proven_at >= CHIP_FRESH:
         return False
     _raise(desk, connection, login, known, by="sc", since=min(known.authenticated_at, device.proven_at))
@@ -244,9 +242,7 @@ def require_good_phone(desk: LoginDesk, connection: Connection, card: str | None
     """Require that a phone still carries its card and that this stands; raises ``DeviceEnded`` or ``CardNotGood``."""
     assert card is not None
     assert device is not None
-    found = find_device(connection, device)
-    if found is None or found.standing != "active" or found.card != card:
-        raise DeviceEnded
+    require_active_device(connection, card, device)
     state = desk.card_states(desk.ground.database, card)
     if state is None or not state.active:
         raise CardNotGood

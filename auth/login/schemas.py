@@ -1,4 +1,4 @@
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from auth.schemas import Whole
 
@@ -50,3 +50,74 @@ class ApprovedSchema(Schema):
 class DeniedSchema(Schema):
     id = fields.String(metadata={"example": "lgn_0h3k2m5q8r1t4v7w9x2z5b8d1f"})
     state = fields.String(metadata={"enum": ["denied"]})
+
+
+class PageQuerySchema(Schema):
+    after = fields.String(load_default=None, validate=validate.Length(max=40))
+    limit = fields.Integer(load_default=20, validate=validate.Range(min=1, max=100))
+
+
+class DeviceSchema(Schema):
+    id = fields.String(metadata={"example": "dev_0h3k2m5q8r1t4v7w9x2z5b8d1f"})
+    channel = fields.String(metadata={"description": "the app in which the card was issued", "example": "app"})
+    is_caller = fields.Boolean(metadata={"description": "whether it is the phone that asks"})
+    bound_at = fields.String(metadata={"format": "date-time"})
+    proven_at = fields.String(
+        metadata={"format": "date-time", "description": "when phone and chip card last met at a reader"}
+    )
+
+
+class DevicesSchema(Schema):
+    items = fields.List(fields.Nested(DeviceSchema))
+
+
+class DeviceEndedSchema(Schema):
+    id = fields.String(metadata={"example": "dev_0h3k2m5q8r1t4v7w9x2z5b8d1f"})
+    state = fields.String(metadata={"enum": ["ended"]})
+    devices_left = fields.Integer(
+        metadata={
+            "description": "0: no phone carries the card any more, until one is enrolled at a reader",
+            "example": 0,
+        }
+    )
+
+
+class LinkClientSchema(Schema):
+    id = fields.String(metadata={"example": "cli_0h3k2m5q8r1t4v7w9x2z5b8d1f"})
+    name_zh = fields.String(metadata={"example": "示范银行"})
+    name_en = fields.String(metadata={"example": "Example Bank"})
+
+
+class LinkSchema(Schema):
+    id = fields.String(metadata={"example": "grt_0h3k2m5q8r1t4v7w9x2z5b8d1f"})
+    client = fields.Nested(LinkClientSchema)
+    scopes = fields.List(fields.Nested(ScopeSchema))
+    granted_at = fields.String(metadata={"format": "date-time"})
+    expires_at = fields.String(metadata={"format": "date-time"})
+
+
+class LinksSchema(Schema):
+    items = fields.List(fields.Nested(LinkSchema))
+    next = fields.String(allow_none=True, metadata={"description": "pass as `after` for the next page"})
+
+
+class LinkEndedSchema(Schema):
+    id = fields.String(metadata={"example": "grt_0h3k2m5q8r1t4v7w9x2z5b8d1f"})
+    state = fields.String(metadata={"enum": ["ended"]})
+
+
+class ConsentSchema(Schema):
+    client = fields.Nested(LinkClientSchema)
+    scopes = fields.List(fields.Nested(ScopeSchema))
+    agreed_at = fields.String(metadata={"format": "date-time"})
+    expires_at = fields.String(metadata={"format": "date-time"})
+
+
+class ConsentsSchema(Schema):
+    items = fields.List(fields.Nested(ConsentSchema))
+    next = fields.String(allow_none=True, metadata={"description": "pass as `after` for the next page"})
+
+
+class ConsentEndedSchema(Schema):
+    client = fields.String(metadata={"example": "cli_0h3k2m5q8r1t4v7w9x2z5b8d1f"})
+    state = fields.String(metadata={"enum": ["ended"]})

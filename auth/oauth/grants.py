@@ -9,10 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from auth.models import devices
 from auth.oauth.clients import Client
 from auth.oauth.models import oauth_clients, oauth_grants
+from auth.oauth.scopes import OFFLINE
 from core.clock import from_millis, to_millis
 from core.database import Database, Statement, changed_one
+from core.errors import Malformed
 from core.ground import Ground
 from core.ids import new_id
 
@@ -114,10 +117,30 @@ def list_grants(connection: Connection, card: str, at: datetime) -> list[Holding
     """List what the holder of a card has allowed and has not ended, the latest first."""
     grants = oauth_grants.c
     live = sa.and_(grants.card == card, grants.ended_at.is_(None), grants.expires_at > to_millis(at))
-    joined = oauth_grants.join(oauth_clients, oauth_clients.c.id == grants.client)
-    query = sa.select(oauth_grants, oauth_clients.c.name_zh, oauth_clients.c.name_en).select_from(joined).where(live)
-    rows = connection.execute(query.order_by(grants.granted_at.desc(), grants.id)).all()
+    rows = connection.execute(_of_clients().where(live).order_by(grants.granted_at.desc(), grants.id)).all()
     return [Holding(_grant_of(row), row.name_zh, row.name_en) for row in rows]
+
+
+def list_links(
+    connection: Connection, card: str, at: datetime, *, after: str | None = None, limit: int = 100
+) -> tuple[list[Holding], str | None]:
+    """List the grants that last (offline_access), the latest first, and the cursor of the next page or None.
+
+    Raises ``Malformed`` for an ``after`` that this list has not given.
+    """
+    grants = oauth_grants.c
+    query = _of_clients().where(_lasting(card, at)).order_by(grants.granted_at.desc(), grants.id.desc())
+    if after is not None:
+        query = query.where(_before(connection, card, after))
+    rows = connection.execute(query.limit(limit + 1)).all()
+    listed = [Holding(_grant_of(row), row.name_zh, row.name_en) for row in rows[:limit]]
+    return listed, listed[-1].grant.id if len(rows) > limit else None
+
+
+def find_link(connection: Connection, card: str, grant: str, at: datetime) -> Grant | None:
+    """Find a grant of this card that lasts and has not ended."""
+    row = connection.execute(sa.select(oauth_grants).where(_lasting(card, at), oauth_grants.c.id == grant)).first()
+    return _grant_of(row) if row else None
 
 
 def end_grant(ground: Ground, connection: Connection, grant: str, *, because: str, actor: str) -> bool:
@@ -133,12 +156,45 @@ def end_grant(ground: Ground, connection: Connection, grant: str, *, because: st
 
 def end_grants_of(ground: Ground, connection: Connection, card: str, client: str, *, because: str, actor: str) -> int:
     """End everything that a holder has allowed one client; return how many grants that were."""
+    of_client = sa.and_(oauth_grants.c.card == card, oauth_grants.c.client == client)
+    return _end_all(ground, connection, of_client, because=because, actor=actor)
+
+
+def end_grants_of_device(ground: Ground, connection: Connection, device: str, *, because: str, actor: str) -> int:
+    """End everything that was granted by way of one phone; return how many grants that were."""
+    return _end_all(ground, connection, oauth_grants.c.device == device, because=because, actor=actor)
+
+
+def _end_all(
+    ground: Ground, connection: Connection, condition: sa.ColumnElement[bool], *, because: str, actor: str
+) -> int:
+    open_ones = sa.select(oauth_grants.c.id).where(condition, oauth_grants.c.ended_at.is_(None))
+    ids = connection.execute(open_ones).scalars().all()
+    return sum(end_grant(ground, connection, grant, because=because, actor=actor) for grant in ids)
+
+
+def _of_clients() -> sa.Select[Any]:
+    """Select grants with the names of their clients."""
+    joined = oauth_grants.join(oauth_clients, oauth_clients.c.id == oauth_grants.c.client)
+    return sa.select(oauth_grants, oauth_clients.c.name_zh, oauth_clients.c.name_en).select_from(joined)
+
+
+def _lasting(card: str, at: datetime) -> sa.ColumnElement[bool]:
     grants = oauth_grants.c
-    open_ones = sa.select(grants.id).where(grants.card == card, grants.client == client, grants.ended_at.is_(None))
-    ended = [
-        end_grant(ground, connection, row.id, because=because, actor=actor) for row in connection.execute(open_ones)
-    ]
-    return sum(ended)
+    lasts = sa.cast(grants.scopes, sa.Text).contains(f'"{OFFLINE}"', autoescape=True)
+    phone_ended = sa.exists().where(devices.c.id == grants.device, devices.c.standing != "active")
+    return sa.and_(
+        grants.card == card, grants.ended_at.is_(None), grants.expires_at > to_millis(at), lasts, ~phone_ended
+    )
+
+
+def _before(connection: Connection, card: str, after: str) -> sa.ColumnElement[bool]:
+    grants = oauth_grants.c
+    row = connection.execute(sa.select(grants.granted_at).where(grants.id == after, grants.card == card)).first()
+    if row is None:
+        raise Malformed("after must be a cursor that this list has given")
+    same_moment = sa.and_(grants.granted_at == row.granted_at, grants.id < after)
+    return sa.or_(grants.granted_at < row.granted_at, same_moment)
 
 
 def _values(grant: Grant) -> dict[str, Any]:

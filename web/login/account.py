@@ -13,7 +13,7 @@ from auth.login.errors import SessionOver
 from auth.login.logins import begin_login
 from auth.login.purposes import ACCOUNT
 from auth.login.sessions import SESSION_SECONDS, Session, end_session, get_session
-from auth.oauth.grants import list_grants
+from auth.oauth.grants import list_links
 from auth.oauth.interactions import browser_handle, draw_browser
 from auth.oauth.routes import browser_secret, remember_browser, require_calm_address
 from core.errors import Refusal
@@ -98,11 +98,12 @@ def _show_start(refusal: Refusal | None = None) -> Response:
 
 
 def _show_account(connection: Connection, session: Session) -> Response:
+    now = desk().ground.clock()
     things = shown_things(
         page_language(),
         devices=active_devices(connection, session.card),
-        grants=list_grants(connection, session.card, desk().ground.clock()),
-        consents=list_consents(connection, session.card, desk().ground.clock()),
+        grants=list_links(connection, session.card, now)[0],
+        consents=list_consents(connection, session.card, now)[0],
     )
     token = form_token(desk().oauth, _session_secret(), _INSIDE)
     return show_page("account/things.html", here="/account", form_token=token, session=session, things=things)
