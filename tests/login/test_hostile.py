@@ -14,10 +14,10 @@ from auth.login.errors import (
     LoginOver,
     NumbersSpent,
     NumberWrong,
-    PasswordNotOffered,
 )
 from auth.login.models import logins as table
 from core.audit import audit_entries
+from ecard.errors import PasswordNotSet, PasswordWrong
 from ecard.standing import lift_loss, report_loss
 from tests.login.browser import Town, approve
 from tests.oauth.clients_of_tests import answer_of
@@ -356,11 +356,30 @@ def test_nothing_is_proven_by_an_approval_alone(town, act):
         browser.do(logins.raise_by_password, "secret")
 
 
-def test_there_is_no_password_to_ask_for_yet(town):
-    browser = town.browser().begin().log_in(town.phone)
-    with pytest.raises(PasswordNotOffered):
-        browser.do(logins.raise_by_password, "secret")
-    assert browser.proven().amr == ("hwk",)
+def test_the_card_s_password_raises_a_login_to_the_card_s_own_level(both):
+    set_password(both, "274958")
+    both.clock.step(600)
+    both.phone.sign_in()
+    browser = both.browser().begin().log_in(both.phone)
+    browser.do(logins.raise_by_password, "274958")
+    assert (browser.proven().acr, browser.proven().amr) == ("L3", ("hwk", "pin"))
+
+
+def test_a_wrong_password_raises_nothing_and_its_try_is_kept(both):
+    browser = both.browser().begin().log_in(both.phone)
+    with pytest.raises(PasswordNotSet):
+        browser.do(logins.raise_by_password, "274958")
+    set_password(both, "274958")
+    for left in (4, 3):
+        with pytest.raises(PasswordWrong) as refused:
+            browser.do(logins.raise_by_password, "618305")
+        assert refused.value.extra == {"tries_left": left}
+    assert (browser.proven().acr, browser.proven().amr) == ("L2", ("hwk",))
+
+
+def set_password(town: Town, password: str) -> None:
+    answer = town.phone.call("PUT", f"/v1/cards/{town.phone.card}/password", {"password": password})
+    assert answer.is_success, answer.text
 
 
 def test_a_login_for_one_request_completes_no_other(town):
