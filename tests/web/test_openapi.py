@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from werkzeug.test import Client
 from auth.guard import CALLERS
 from tests.device_flow.terminals_of_tests import Rotating, new_key, settle
 from tests.login.browser import Browser
+from tests.oauth.clients_of_tests import make_partner, make_relying_party
 from tests.service import ISSUER, Service
 from tests.web.callers import HEADERS, Proven
 from tests.web.recording import Recording, faults_of, operations_of, resolve, validator_of
@@ -126,6 +128,7 @@ def record(service: Service) -> Recording:
 
 def test_everything_that_the_story_answers_is_as_described(sqlite_service):
     description = sqlite_service.http.get("/openapi.json").json()
+    unrecorded = replace(sqlite_service)
     recording = record(sqlite_service)
     phone, till = (
         sqlite_service.enroll(),
@@ -142,7 +145,9 @@ def test_everything_that_the_story_answers_is_as_described(sqlite_service):
     _ask_around(sqlite_service, phone, till, card)
     _log_in(sqlite_service, phone)
     _enrol_a_scanner(sqlite_service, phone)
-    phone.call("POST", f"{card}/loss-reports")
+    _end_what_rests_on_the_card(unrecorded, phone, card)
+    phone = sqlite_service.enroll(card=sqlite_service.make_card(2))
+    phone.call("POST", f"/v1/cards/{phone.card}/loss-reports")
     phone.code("medical")
     sqlite_service.http.close()
 
@@ -192,6 +197,21 @@ def _log_in(service: Service, phone: Any) -> None:
         assert answer(browser.id).status_code == 200
         phone.approve_login(browser.id)
     phone.scan_login("BCDF-GHJK")
+
+
+def _end_what_rests_on_the_card(service: Service, phone: Any, card: str) -> None:
+    """See a link, a consent and the phone, and end them: the phone carries the card no more.
+
+    ``service`` is the one past the recorder: OAuth's own endpoints are not in the description.
+    """
+    for client in (make_partner(service, scopes=("openid", "offline_access")), make_relying_party(service)):
+        Browser(service).begin_for(client).log_in(phone).agree()
+    for name in ("links", "consents", "devices"):
+        [item] = phone.call("GET", f"{card}/{name}").json()["items"]
+        phone.call("GET", f"{card}/{name}?after=x")
+        ended = item["client"]["id"] if name == "consents" else item["id"]
+        for _ in range(2):
+            phone.call("POST", f"{card}/{name}/{ended}/end")
 
 
 # ── Nothing more is taken in than is described ───────────────────────────────────────────────────────────────────
