@@ -55,7 +55,8 @@ class Phone:
 class Partner:
     """An OAuth client with a token for what a holder has allowed it; grant, client and phone stand at this moment.
 
-    ``subject`` is the holder's pseudonym, the only name of the holder that may go back to the client.
+    ``subject`` is the holder's pseudonym, the only name of the holder that may go back to the client. ``card`` is None
+    where an operator has allowed a terminal something, not a holder the own card; ``subject`` is then the client.
     """
 
     client: str

@@ -42,7 +42,6 @@ class Appointment:
 
     institution: str
     name: str
-    kind: str
     scopes: frozenset[str]
     purposes: tuple[str, ...]
 
@@ -50,7 +49,7 @@ class Appointment:
 def appoint_operator(
     connection: Connection, *, card: str, institution: str, at: datetime, until: datetime | None = None
 ) -> None:
-    """Appoint a holder, or appoint him again with another end; raises ``Missing`` for an unknown institution."""
+    """Appoint a holder, or the same one again with another end; raises ``Missing`` for an unknown institution."""
     require_institution(connection, institution)
     values = {"appointed_at": to_millis(at), "until": to_millis(until) if until else None}
     if insert_if_new(connection, institution_operators, {"card": card, "institution": institution, **values}):
@@ -127,4 +126,4 @@ def _window(at: datetime) -> int:
 
 
 def _appointment_of(row: Any) -> Appointment:
-    return Appointment(row.id, row.name, row.kind, frozenset(row.scopes), tuple(row.purposes))
+    return Appointment(row.id, row.name, frozenset(row.scopes), tuple(row.purposes))

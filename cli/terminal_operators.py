@@ -40,7 +40,7 @@ _CARD = click.option("--card", type=CardId(), required=True, help="The holder's 
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day, Beijing time.  [default: no end]")
 @_OPERATOR
 def appoint(institution: str, card: str, until: datetime | None, operator: str) -> None:
-    """Appoint a holder to enrol terminals of an institution, or appoint him again with another end."""
+    """Appoint a holder to enrol terminals of an institution, or the same one again with another end."""
     with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
         now, ends = runtime.ground.clock(), _end_of(until)
         if ends is not None and ends <= now:

@@ -31,7 +31,11 @@ class SessionStateSchema(Schema):
 
 class NewKeySchema(Schema):
     public_key = hex_field(64, required=True, metadata={"description": "SM2 public key, x and y", "example": "3f" * 64})
-    proof = hex_field(64, required=True, metadata={"description": "SM2 signature r and s by it", "example": "5c" * 64})
+    proof = hex_field(
+        64,
+        required=True,
+        metadata={"description": "SM2 signature r and s by it, user id 1234567812345678", "example": "5c" * 64},
+    )
 
 
 class InstitutionNameSchema(Schema):

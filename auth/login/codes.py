@@ -8,10 +8,8 @@ from hmac import compare_digest
 
 from auth.login.records import Login
 from auth.oauth.stored_secrets import StoredSecrets
+from auth.typed_codes import write_code
 
-CODE_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
-"""RFC 8628 section 6.1: no vowels, no words; 20^8 codes, 34 bits."""
-CODE_LENGTH = 8
 NUMBER_LENGTH = 4
 _CODE = "login-code"
 _NUMBER = "login-number"
@@ -19,8 +17,7 @@ _NUMBER = "login-number"
 
 def make_code(stored: StoredSecrets, login_id: str) -> str:
     """Make the eight letters of a login."""
-    number, size = int.from_bytes(stored.derive(_CODE, login_id), "big"), len(CODE_ALPHABET)
-    return "".join(CODE_ALPHABET[number // size**place % size] for place in range(CODE_LENGTH))
+    return write_code(stored.derive(_CODE, login_id)).replace("-", "")
 
 
 def code_handle(stored: StoredSecrets, given: str) -> str:

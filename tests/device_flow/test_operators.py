@@ -3,6 +3,7 @@
 import contextlib
 from datetime import timedelta
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
@@ -166,15 +167,16 @@ def test_many_operators_at_one_address_are_limited_together(fresh):
     mistype(fresh, fresh.operator(card=cards[5]), 1, "192.0.2.10")
 
 
-def test_without_a_store_to_count_in_no_code_is_looked_up(town, software, monkeypatch):
+def test_without_a_store_to_count_in_no_code_is_looked_up(both):
+    software = both.software()
     software.ask()
-
-    def away(_key):
-        raise Unavailable
-
-    monkeypatch.setattr(town.service.runtime.ground.ephemeral, "counted", away)
-    with pytest.raises(Unavailable):
-        town.type_code(town.operator(), software.asked["user_code"])
+    with both.service.database.transaction() as connection:
+        connection.execute(sa.text("ALTER TABLE ephemeral RENAME TO away"))
+    with pytest.raises((Unavailable, sa.exc.ProgrammingError, psycopg.errors.UndefinedTable)):
+        both.type_code(both.operator(), software.asked["user_code"])
+    with both.service.database.transaction() as connection:
+        connection.execute(sa.text("ALTER TABLE away RENAME TO ephemeral"))
+    assert both.type_code(both.operator(), software.asked["user_code"])
 
 
 def test_a_holder_whom_nobody_appointed_cannot_even_try(town, software):

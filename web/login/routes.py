@@ -1,6 +1,5 @@
 """The pages on which a holder logs in and agrees. They work without a script; with one they update themselves."""
 
-import re
 from collections.abc import Callable
 from typing import cast
 
@@ -8,11 +7,11 @@ from flask import Blueprint, Response, current_app, jsonify
 from sqlalchemy.engine import Connection
 
 from auth.guard import Anyone, allow
-from auth.login.codes import CODE_ALPHABET
 from auth.login.finish import begin_for_interaction
 from auth.login.logins import confirm_number, raise_by_chip, raise_by_password
 from auth.oauth.forms import Form
 from auth.oauth.routes import browser_secret, given_browser, require_calm_address
+from auth.typed_codes import find_code
 from core.errors import Kind, Limited, Missing, Refusal
 from web.login.account import remember_session
 from web.login.errors import ChipNotRead
@@ -27,7 +26,6 @@ from web.login.steps import OVER, LoginSteps
 
 blueprint = handle_with_pages(Blueprint("login_pages", __name__, template_folder="templates"))
 
-_LOGIN_CODE = re.compile(rf"[{CODE_ALPHABET}]{{4}}-[{CODE_ALPHABET}]{{4}}")
 _POLLS_A_MINUTE = 60
 _FILE_SECONDS = 365 * 24 * 3600
 _NO_PAGE_LEFT = {Kind.MALFORMED, Kind.UNAVAILABLE}
@@ -86,7 +84,7 @@ def get_form_address(login: str, _form: str) -> Response:
 @allow(Anyone)
 def get_app_link(code: str) -> Response:
     """Explain the address in the QR code to whoever opens it without the card app; whether it is a code nobody asks."""
-    if not _LOGIN_CODE.fullmatch(code):
+    if find_code(code) != code:
         raise Missing
     return show_page("login/app.html", code=code)
 
