@@ -191,7 +191,12 @@ REQUIREMENTS = (
     Requirement(
         "5.3.2.2-10 and 11",
         "redirect by 303, never by 307",
-        ("test_happy_flow", _PROFILE + "test_errors_that_go_back_say_who_sends_them_and_leave_by_303"),
+        (
+            "test_happy_flow",
+            _PROFILE + "test_errors_that_go_back_say_who_sends_them_and_leave_by_303",
+            "tests/pages/test_states.py::test_a_site_is_gone_back_to_by_a_page_and_an_app_by_a_redirect",
+        ),
+        note="from the last page a browser goes on to a partner's site by a page, not by a status code",
     ),
     Requirement(
         "5.3.2.2-12",
@@ -211,7 +216,7 @@ REQUIREMENTS = (
     Requirement(
         "5.3.2.2-13",
         "tell the holder who asks for what (should)",
-        ("tests/oauth/test_flow.py::test_a_partner_gets_tokens_for_what_the_holder_allowed",),
+        ("tests/pages/test_states.py::test_the_consent_page_says_who_gets_what_for_how_long_and_at_which_level",),
     ),
     Requirement(
         "5.3.2.2-14",

@@ -39,7 +39,7 @@ def test_par_attempt_reuse_request_uri(holder, party):
     interaction = begun(bring(party, pushed, sent))
     said = check_said(sent, holder.approve(interaction))
     check_tokens(party, party.redeem(said["code"]), sent)
-    shown_as_error(bring(party, pushed, sent))
+    shown_as_error(party, bring(party, pushed, sent))
     with pytest.raises(LoginRequestOver):
         holder.approve(interaction)
 
@@ -49,7 +49,7 @@ def test_par_attempt_to_use_expired_request_uri(server, party):
     """fapi2-security-profile-final-par-attempt-to-use-expired-request_uri"""
     answer = party.post("/oauth/par", sent := party.request())
     server.clock.step(answer.json()["expires_in"])
-    shown_as_error(bring(party, check_pushed(answer), sent))
+    shown_as_error(party, bring(party, check_pushed(answer), sent))
 
 
 @in_every_variant
@@ -58,7 +58,7 @@ def test_par_attempt_to_use_request_uri_for_different_client(pair):
     first, second = pair
     sent = first.request()
     pushed = check_pushed(first.post("/oauth/par", sent))
-    shown_as_error(bring(second, pushed, sent))
+    shown_as_error(second, bring(second, pushed, sent))
     begun(bring(first, pushed, sent))
 
 

@@ -105,7 +105,7 @@ def test_a_request_uri_that_was_brought_in_time_lives_as_long_as_its_login_reque
     server.clock.step(INTERACTION_SECONDS - 1)
     assert begun(bring(party, pushed, sent)) == interaction
     server.clock.step(1)
-    shown_as_error(bring(party, pushed, sent))
+    shown_as_error(party, bring(party, pushed, sent))
 
 
 # ── 5.4 Cryptography ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -88,7 +88,7 @@ def test_ensure_redirect_uri_in_authorization_request(pair):
         sent = party.request(redirect_uri=None)
         refused(party.post("/oauth/par", sent), "invalid_request")
         beside = sent | {"redirect_uri": party.redirect_uri}
-        shown_as_error(bring(party, "urn:ietf:params:oauth:request_uri:" + "x" * 43, beside))
+        shown_as_error(party, bring(party, "urn:ietf:params:oauth:request_uri:" + "x" * 43, beside))
 
 
 @in_every_variant
@@ -111,7 +111,7 @@ def test_plain_fapi_tolerate_unregistered_redirect_uri(party, ending):
 @in_every_variant
 def test_ensure_unsigned_authorization_request_without_using_par_fails(party):
     """fapi2-security-profile-final-ensure-unsigned-authorization-request-without-using-par-fails"""
-    shown_as_error(party.authorize(**party.request()))
+    shown_as_error(party, party.authorize(**party.request()))
 
 
 @in_every_variant

@@ -251,10 +251,15 @@ def refused(answer: httpx.Response, error: str, status: int = 400) -> None:
     assert all(" " <= letter <= "~" and letter not in '"\\' for letter in description)
 
 
-def shown_as_error(answer: httpx.Response) -> None:
-    """Look at an error that stays with the browser: nothing goes to any address."""
+def shown_as_error(party: Party, answer: httpx.Response) -> None:
+    """Look at an error that stays with the browser, as a page: nothing goes to any address."""
     refused(answer, "invalid_request")
-    assert "Location" not in answer.headers
+    page = party.http.get(answer.request.url, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (page.status_code, page.headers["Content-Type"]) == (400, "text/html; charset=utf-8")
+    assert "invalid_request" in page.text
+    assert "refresh" not in page.text.lower()
+    assert party.redirect_uri not in page.text
+    assert {"Location", "Refresh"} & {*answer.headers, *page.headers} == set()
 
 
 def entropy(text: str) -> float:
