@@ -69,8 +69,8 @@ PLAIN_ROUTES: dict[str, Any] = {
         "post": {
             "tags": ["oauth"],
             "summary": "Give terminal software a code for its operator to type at /device.",
-            "description": "RFC 8628; the token, and then the terminal, is bound to the key of the DPoP proof.",
-            "security": [{"dpopProof": []}],
+            "description": "RFC 8628; with a DPoP proof, token and terminal are bound to its key.",
+            "security": [{"dpopProof": []}, {}],
             "requestBody": {
                 "required": True,
                 "content": {

@@ -15,13 +15,12 @@ from auth.oauth.bound_proofs import verify_given_proof
 from auth.oauth.client_authentication import authenticate_client
 from auth.oauth.clients import Client, millis_now
 from auth.oauth.desk import OAuthDesk
-from auth.oauth.errors import InvalidDpopProofError, InvalidTargetError, UnauthorizedClientError
+from auth.oauth.errors import InvalidTargetError, UnauthorizedClientError
 from auth.oauth.limits import count_device_authorization
 from auth.oauth.models import device_authorizations
 from auth.oauth.profiles import DEVICE, DEVICE_SECONDS
 from auth.oauth.requests import GivenRequest
 from auth.oauth.scopes import read_scopes
-from auth.proofs import DeviceProof
 from auth.typed_codes import find_code, write_code
 from core.database import insert_if_new
 from core.errors import Unavailable
@@ -35,7 +34,10 @@ _TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class DeviceAuthorization:
-    """A request of terminal software: ``state`` is pending, allowed, refused or spent."""
+    """A request of terminal software: ``state`` is pending, allowed, refused or spent.
+
+    ``thumbprint`` is that of the key that has to redeem it, empty while any may: until then if none was shown.
+    """
 
     id: str
     client: str
@@ -52,18 +54,19 @@ class DeviceAuthorization:
 def authorize_device(desk: OAuthDesk, given: GivenRequest) -> dict[str, object]:
     """Keep a request of a terminal client and return what RFC 8628 section 3.2 answers; raises errors of OAuth.
 
-    Its DPoP proof names the key to which code, token and registration are bound; from where it came the operator is
+    A DPoP proof names the key to which code, token and registration are bound. RFC 9449 knows none at this endpoint, so
+    libraries do not send one: then they are bound to the key that redeems the code. From where it came the operator is
     shown.
     """
     count_device_authorization(desk, given.caller)
     client, _method = authenticate_client(desk, given)
     if not client.check_grant_type(DEVICE):
         raise UnauthorizedClientError("This client's profile has no device flow")
-    proof = _require_proof(desk, given)
+    proof = verify_given_proof(desk, given, nonce_needed=False)
     read_scopes(given.form.require("scope"), client.scopes)
     if read_resources(client, given.form) != (desk.api,):
         raise InvalidTargetError
-    return _keep(desk, client, proof, given.caller)
+    return _keep(desk, client, proof.thumbprint if proof else "", given.caller)
 
 
 def user_code_of(desk: OAuthDesk, authorization: str) -> str:
@@ -92,16 +95,9 @@ def find_authorization(connection: Connection, *conditions: sa.ColumnElement[boo
     return _authorization_of(row) if row else None
 
 
-def _require_proof(desk: OAuthDesk, given: GivenRequest) -> DeviceProof:
-    proof = verify_given_proof(desk, given, nonce_needed=False)
-    if proof is None:
-        raise InvalidDpopProofError("The device code is bound to a key: send a DPoP proof")
-    return proof
-
-
-def _keep(desk: OAuthDesk, client: Client, proof: DeviceProof, address: str) -> dict[str, object]:
+def _keep(desk: OAuthDesk, client: Client, thumbprint: str, address: str) -> dict[str, object]:
     device_code, handle = desk.stored.draw(_DEVICE_CODE)
-    user_code = _insert(desk, {"device_code": handle, "client": client.id, "thumbprint": proof.thumbprint}, address)
+    user_code = _insert(desk, {"device_code": handle, "client": client.id, "thumbprint": thumbprint}, address)
     page = f"{desk.issuer}/device"
     return {
         "device_code": device_code,

@@ -44,7 +44,7 @@ class DeviceGrant(BoundGrant, BaseGrant, TokenEndpointMixin):  # type: ignore[mi
         if found is None:
             raise refuse_grant()
         self.request.client, self.request.credential = client, found
-        self.request.proof = self.verify_proof(found.thumbprint)
+        self.request.proof = self.verify_proof(found.thumbprint or None)
 
     def create_token_response(self) -> Answered:
         """Spend the code and issue the token; ``grant_id`` is what the terminal's key states at its registration."""
@@ -52,7 +52,9 @@ class DeviceGrant(BoundGrant, BaseGrant, TokenEndpointMixin):  # type: ignore[mi
         self._require_allowed(found)
         grant = self._require_granted(found)
         resources = self.read_narrowed_resources(grant)
-        if not _spend(self.connection, found):
+        proof = self.request.proof
+        assert proof is not None  # tokens of terminals are always bound
+        if not _spend(self.connection, found, proof.thumbprint):
             raise refuse_grant()
         body: dict[str, Any] = self.answer(grant, grant.scopes, resources)
         return 200, body | {"grant_id": grant.id}, NO_STORE
@@ -90,8 +92,8 @@ def _count_poll(connection: Connection, found: DeviceAuthorization, now: int) ->
     return False
 
 
-def _spend(connection: Connection, found: DeviceAuthorization) -> bool:
-    """Use the code up; False if another request has. The database decides a race."""
+def _spend(connection: Connection, found: DeviceAuthorization, thumbprint: str) -> bool:
+    """Use the code up under a key; False if another request has. The database decides a race."""
     columns = device_authorizations.c
     allowed = device_authorizations.update().where(columns.id == found.id, columns.state == "allowed")
-    return changed_one(connection, allowed.values(state="spent"))
+    return changed_one(connection, allowed.values(state="spent", thumbprint=thumbprint))
