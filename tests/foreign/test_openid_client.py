@@ -1,4 +1,6 @@
-"""openid-client 6 for Node, of the maker of a certified server: a partner."""
+"""openid-client 6 for Node, of the maker of a certified server: a partner, and the software of a terminal."""
+
+from functools import partial
 
 import pytest
 
@@ -62,3 +64,18 @@ def test_it_refuses_userinfo_of_somebody_else(play, forger):
 def test_it_refuses_a_server_that_calls_itself_something_else(play, forger):
     with forger.saying("openid_configuration", issuer=ELSEWHERE), pytest.raises(RefusedByClient, match="issuer"):
         play()
+
+
+def test_a_terminal_gets_its_token_when_an_operator_has_typed_its_code(town, examples):
+    software = town.pharmacy.software().client
+    done = examples.play("openid_client", "terminal", clientId=software.id, scope=software.scope)
+    assert (done["type"], done["scope"]) == ("dpop", "terminals.enrol")
+    assert done["grant"].startswith("grt_")
+
+
+def test_a_terminal_understands_that_the_operator_refused(town, examples):
+    software = town.pharmacy.software().client
+    given = {"clientId": software.id, "scope": software.scope}
+    with pytest.raises(RefusedByClient) as refused:
+        examples.play("openid_client", "terminal", operate=partial(town.let_terminal_in, allow=False), **given)
+    assert refused.value.code == "access_denied"

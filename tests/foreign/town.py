@@ -12,8 +12,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import ECAlgorithm
 
 from auth.oauth.client_register import list_client_keys
+from cli.browser import Browser, Page, PageForm
 from core.clock import system_clock
 from core.settings import Settings
+from tests.device_flow.terminals_of_tests import Town as Pharmacy
+from tests.device_flow.terminals_of_tests import settle
 from tests.foreign.forger import Forger
 from tests.foreign.front import Front, run_front
 from tests.login.robot import RobotHolder
@@ -25,18 +28,21 @@ from tests.servers import free_port
 from tests.service import ROOM, Service
 
 PASSWORD = "274958"
+TERMINAL = {"name": "3 号收银台", "site": "示范路 1 号", "purpose.medical": "yes", "compared": "yes"}
 
 
 @dataclass
 class Town:
     """The service's address, and what stands around it.
 
-    ``inside`` acts where the operator would: it registers clients. ``robot`` is a holder at a browser, with a phone.
+    ``inside`` acts where the operator would: it registers clients. ``robot`` is a holder at a browser, with a phone,
+    and the operator of ``pharmacy``.
     """
 
     front: Front
     inside: Service
     robot: RobotHolder
+    pharmacy: Pharmacy
 
     @property
     def issuer(self) -> str:
@@ -79,8 +85,25 @@ class Town:
         holder = Holder(self.inside, self.robot.phone.card, self.robot.phone.device)
         return holder.approve(sent_to.rpartition("/")[2], **approval)
 
+    def let_terminal_in(self, address: str, code: str, *, allow: bool = True) -> None:
+        """Be the operator of a pharmacy: log in at the page a terminal names, type its code, and allow or refuse it."""
+        with self._open_browser() as http:
+            browser = Browser(http, self.issuer)
+            begun = browser.send(_form(Page(browser.open(address)), "/sign-in"))
+            page = Page(self.robot.log_in(http, str(begun.url)))
+            page = Page(browser.send(_form(page, "/code"), user_code=code))
+            asking = _form(page, "/allow")
+            answer = browser.send(asking, None if allow else asking.action.replace("/allow", "/refuse"), **TERMINAL)
+        assert answer.url.path == ("/device/allowed" if allow else "/device/refused")
+
     def _open_browser(self) -> httpx.Client:
         return httpx.Client(verify=self.front.certificate.for_calling(), trust_env=False)
+
+
+def _form(page: Page, ending: str) -> PageForm:
+    form = page.form(ending)
+    assert form is not None, page.address
+    return form
 
 
 def changed_query(address: str, **changes: str | None) -> str:
@@ -131,7 +154,7 @@ def run_town(city: City, folder: Path, database_url: str) -> Iterator[Town]:
                 httpx.Client(base_url=front.address, verify=front.certificate.for_calling(), trust_env=False) as http,
             ):
                 front.behind, phone.http, phone.now = processes.address, http, system_clock
-                yield Town(front, inside, RobotHolder(front.address, phone))
+                yield Town(front, inside, RobotHolder(front.address, phone), settle(inside, phone))
         finally:
             inside.http.close()
             inside.runtime.close()

@@ -11,6 +11,9 @@ async function ask(question) {
 // Send the holder's browser to an address; the answer is the address it comes back to.
 export const browse = (address) => ask({ browse: String(address) });
 
+// Show an operator where to go and what to type there.
+export const show = (address, code) => ask({ show: { address, code } });
+
 // Run an example with what the test hands it, and tell how it ended.
 export async function run(examples) {
   const { example, ...given } = JSON.parse((await lines.next()).value);

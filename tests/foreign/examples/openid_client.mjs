@@ -2,7 +2,7 @@
 import * as client from "openid-client";
 import { importPKCS8 } from "jose";
 // docs end
-import { browse, run } from "./conversation.mjs";
+import { browse, run, show } from "./conversation.mjs";
 
 async function partner({ issuer, clientId, redirectUri, scope, pem, algorithm }) {
   // docs: openid-client
@@ -39,4 +39,15 @@ async function partner({ issuer, clientId, redirectUri, scope, pem, algorithm })
   return { claims: tokens.claims(), type: tokens.token_type, holder, before, after, refreshed };
 }
 
-await run({ partner });
+async function terminal({ issuer, clientId, scope }) {
+  // docs: openid-client, the device flow
+  const config = await client.discovery(new URL(issuer), clientId, {}, client.None());
+  const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair("ES256"));
+  const asked = await client.initiateDeviceAuthorization(config, { scope });
+  await show(asked.verification_uri, asked.user_code); // the operator types the code on that page
+  const tokens = await client.pollDeviceAuthorizationGrant(config, asked, undefined, { DPoP });
+  // docs end
+  return { asked, type: tokens.token_type, scope: tokens.scope, grant: tokens.grant_id };
+}
+
+await run({ partner, terminal });
