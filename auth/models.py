@@ -61,6 +61,7 @@ signed_requests = sa.Table(
     sa.Column("signature", sa.String(128), nullable=False),
     sa.Column("signed_at", Millis, nullable=False),
     sa.Column("received_at", Millis, nullable=False, index=True),
+    sa.Column("algorithm", sa.String(20), nullable=False, server_default="ESSC-SM2-SM3"),
 )
 
 devices = sa.Table(

@@ -16,3 +16,62 @@ notices = sa.Table(
     sa.UniqueConstraint("event", "device"),
 )
 sa.Index("ix_notices_card", notices.c.card, notices.c.number)
+
+channels = sa.Table(
+    "channels",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("name_zh", sa.String(100), nullable=False, unique=True),
+    sa.Column("name_en", sa.String(100), nullable=False),
+    sa.Column("channel_class", sa.String(20), nullable=False),
+    sa.Column("above", sa.String(40), sa.ForeignKey("channels.id"), nullable=True, index=True),
+    sa.Column("standing", sa.String(12), nullable=False),
+    sa.Column("scopes", Json, nullable=False),
+    sa.Column("algorithms", Json, nullable=False),
+    sa.Column("requests_per_minute", sa.Integer, nullable=False),
+    sa.Column("client", sa.String(40), nullable=True, unique=True),
+    sa.Column("contacts", sa.LargeBinary, nullable=False),
+    sa.Column("applied_at", Millis, nullable=False),
+    sa.Column("changed_at", Millis, nullable=False),
+)
+
+channel_certificates = sa.Table(
+    "channel_certificates",
+    metadata,
+    sa.Column("channel", sa.String(40), sa.ForeignKey("channels.id"), primary_key=True),
+    sa.Column("serial", sa.String(40), primary_key=True),
+    sa.Column("public_key", sa.String(128), nullable=False, unique=True),
+    sa.Column("certificate", sa.Text, nullable=False),
+    sa.Column("not_before", Millis, nullable=False),
+    sa.Column("not_after", Millis, nullable=False),
+    sa.Column("added_at", Millis, nullable=False),
+    sa.Column("withdrawn_at", Millis, nullable=True),
+    sa.Column("warned_on", sa.Integer, nullable=False, server_default="0"),
+    sa.UniqueConstraint("serial"),
+)
+
+channel_changes = sa.Table(
+    "channel_changes",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("channel", sa.String(40), sa.ForeignKey("channels.id"), nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("detail", Json, nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("proposed_by", sa.String(40), nullable=False),
+    sa.Column("proposal_signature", sa.String(128), nullable=True),
+    sa.Column("proposed_at", Millis, nullable=False),
+    sa.Column("expires_at", Millis, nullable=False),
+    sa.Column("decided_by", sa.String(40), nullable=True),
+    sa.Column("decision_signature", sa.String(128), nullable=True),
+    sa.Column("decided_at", Millis, nullable=True),
+)
+_PROPOSED = channel_changes.c.state == "proposed"
+sa.Index(
+    "uq_channel_changes_proposed",
+    channel_changes.c.channel,
+    channel_changes.c.kind,
+    unique=True,
+    postgresql_where=_PROPOSED,
+    sqlite_where=_PROPOSED,
+)

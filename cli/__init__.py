@@ -40,6 +40,7 @@ COMMANDS = {
     "enrol": CommandPlace("cli.enrol", "enrol", "Make this machine a terminal of an institution."),
     "terminals": CommandPlace("cli.terminals", "terminals", "Register and withdraw terminals."),
     "clients": CommandPlace("cli.clients", "clients", "Register and suspend OAuth clients."),
+    "channels": CommandPlace("cli.channels", "channels", "Register partner apps that carry the card."),
 }
 
 

@@ -11,7 +11,7 @@ import structlog
 _ALLOWED = {
     "event", "level", "timestamp", "logger", "request_id", "method", "route", "status", "code", "ms", "kind", "where",
     "error", "caller", "count", "sealed", "told", "forgotten", "expired", "head", "sequence", "port", "workers", "url",
-    "exception", "hint", "environment", "seconds",
+    "exception", "hint", "environment", "seconds", "channel", "serial", "ends_at",
 }  # fmt: skip
 _SECRETS = re.compile(
     r"(?<!\d)\d{15}(?:\d{2}[\dXx])?(?!\d)"  # citizen numbers, old and new (GB 11643)

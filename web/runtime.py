@@ -32,6 +32,7 @@ from auth.oauth.stored_secrets import StoredSecrets
 from auth.oauth.token_keys import load_token_keys
 from auth.signed_requests import SignedRequests
 from auth.tokens import TokenDesk
+from channels.desk import ChannelDesk
 from core.audit import AuditTrail
 from core.clock import Clock, system_clock
 from core.database import Database
@@ -66,6 +67,7 @@ from sm.keystore.protocol import require_environment
 from sm.providers import open_provider
 from sm.sm2 import Provider
 from sm.token_keys import TOKEN_RINGS
+from web.channel_wiring import open_channels
 from web.schema_version import require_migrated
 
 Kept = TypeVar("Kept")
@@ -88,6 +90,7 @@ class Runtime:
     enrollment: EnrollmentDesk
     passwords: PasswordDesk
     codes: CodeDesk
+    channels: ChannelDesk
     store: KeyStore
     provider: Provider
     durable_ephemeral: DatabaseEphemeral
@@ -133,6 +136,7 @@ def wire(
         enrollment=_open_enrollment(ground, store, provider, hsm or _open_hsm(settings, store)),
         passwords=passwords,
         codes=_open_codes(ground, store, provider),
+        channels=open_channels(ground, store, provider, lambda: _read_crls(store)),
         store=store,
         provider=provider,
         durable_ephemeral=durable,

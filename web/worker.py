@@ -9,8 +9,9 @@ import structlog
 
 from auth.models import signed_requests
 from auth.oauth.housekeeping import forget_what_is_over
+from channels.certificates import warn_of_ends
 from channels.notices import tell_events
-from core.clock import to_millis
+from core.clock import to_millis, to_text
 from core.errors import Refusal
 from ecard.enrollment_records import end_all_expired
 from web.runtime import Runtime
@@ -62,7 +63,16 @@ class Worker:
             end_all_expired(connection, ground.clock())
             connection.execute(sa.delete(signed_requests).where(signed_requests.c.received_at < oldest))
             forget_what_is_over(connection, ground.clock())
+        self._warn_of_certificates()
         return self._runtime.durable_ephemeral.forget_expired()
+
+    def _warn_of_certificates(self) -> None:
+        """Tell which certificates of channels end soon: whoever reads the logs, and by an event the channel itself."""
+        with self._runtime.ground.database.transaction() as connection:
+            ending = warn_of_ends(self._runtime.channels, connection)
+        for certificate in ending:
+            ends = to_text(certificate.not_after)
+            _log.warning("certificate_expiring", channel=certificate.channel, serial=certificate.serial, ends_at=ends)
 
     def _try(self, work: Callable[[], int]) -> int:
         try:

@@ -1,0 +1,43 @@
+"""The wiring of what partner channels need; ``web.runtime`` has the rest."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from channels.desk import ChannelDesk
+from core.ground import Ground
+from sm import city_keys
+from sm.ceremony import read_operators
+from sm.ceremony_log import OPERATORS
+from sm.certificates import PARTNER_PURPOSE, Certificate, RevocationList
+from sm.certificates.issuing import Subject
+from sm.keystore import KeyStore
+from sm.sm2 import Provider
+
+
+def open_channels(
+    ground: Ground, store: KeyStore, provider: Provider, crls: Callable[[], Sequence[RevocationList]]
+) -> ChannelDesk:
+    """Wire the register of channels; keys are opened when they are needed."""
+
+    def issue_certificate(name: str, public_key: bytes, begins: datetime, ends: datetime) -> Certificate:
+        return city_keys.issue_leaf(
+            store,
+            provider,
+            subject=Subject(common_name=name),
+            public_key=public_key,
+            purpose=PARTNER_PURPOSE,
+            not_before=begins,
+            not_after=ends,
+        )
+
+    def verify_certificate(certificate: Certificate, at: datetime) -> Certificate:
+        trust, intermediates = city_keys.city_trust(store, provider), city_keys.read_hierarchy(store).intermediates
+        return trust.verify_chain(certificate, intermediates, at, crls(), PARTNER_PURPOSE)
+
+    return ChannelDesk(
+        ground=ground,
+        provider=provider,
+        operators=lambda: read_operators(store.document(OPERATORS)) if OPERATORS in store.names() else {},
+        issue_certificate=issue_certificate,
+        verify_certificate=verify_certificate,
+    )
