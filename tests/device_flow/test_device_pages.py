@@ -53,7 +53,7 @@ def test_a_pharmacy_enrols_its_own_scanner(both):
     assert software.asked["user_code"] in browser.answer.text
     assert software.poll().json()["error"] == "authorization_pending"
     browser.send("/allow", **DETAILS)
-    assert browser.path == "/device/allowed"
+    assert (browser.path, browser.answer.status_code) == ("/device/allowed", 200)
     assert software.poll().status_code == 200
     made = software.register().json()
     assert (made["name"], made["purposes"]) == ("3 号收银台", ["medical"])
@@ -76,7 +76,7 @@ def test_the_terminal_s_qr_code_leads_to_the_page_that_shows_its_code_for_compar
 def test_an_operator_refuses(town, software):
     software.ask()
     browser = refuse(at_the_page(town, scanned(software)))
-    assert browser.path == "/device/refused"
+    assert (browser.path, browser.answer.status_code) == ("/device/refused", 200)
     assert software.poll().json()["error"] == "access_denied"
 
 

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import httpx
 
+from tests.device_flow.terminals_of_tests import settle
 from tests.pages.visitors import Browser, Visitors
 
 
@@ -30,6 +31,7 @@ def gather(visitors: Visitors, language: str) -> dict[str, httpx.Response]:
     _gather_login(album)
     _gather_ends(album)
     _gather_account(album)
+    _gather_device(album)
     return album.pages
 
 
@@ -72,3 +74,20 @@ def _gather_account(album: Album) -> None:
     browser = album.keep("account start", album.browser().open("/account"))
     album.keep("account waiting", browser.send("/sign-in"))
     album.keep("account", browser.confirm())
+    form = browser.form("/sign-out")
+    album.keep("account sure", browser.send(f"/devices/{album.visitors.phone.device}/end"))
+    album.keep("account done", browser.open("/account?done=yes"))
+    album.visitors.service.clock.step(600)
+    album.keep("account over", browser.follow(album.visitors.robot.submit(browser.http, form)))
+
+
+def _gather_device(album: Album) -> None:
+    software = settle(album.visitors.service, album.visitors.phone).software()
+    assert software.ask().status_code == 200
+    browser = album.keep("device start", album.browser().open("/device"))
+    album.keep("device waiting", browser.send("/sign-in"))
+    album.keep("device code", browser.confirm())
+    album.keep("device wrong code", browser.send("/code", user_code="BCDF-GHJK"))
+    album.keep("device asking", browser.send("/code", user_code=software.asked["user_code"]))
+    details = {"name": "till 3", "site": "1 Example Road", "purpose.medical": "yes", "compared": "yes"}
+    album.keep("device allowed", browser.send("/allow", **details))

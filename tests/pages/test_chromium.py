@@ -13,6 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.device_flow.terminals_of_tests import settle
 from tests.oauth.clients_of_tests import OAuthClient, answer_of
 from tests.oauth.conftest import MANY_A_MINUTE
 from tests.pages.chromium import HOSTS, Sites, look_as, run_chromium, serve_over_tls
@@ -337,6 +338,25 @@ def walk(visit: Visit, look: Callable[[str], None]) -> None:
     visit.open(visit.approve()[1])
     visit.wait_for("form[action^='/account/sign-out']")
     look("account")
+    visit.find(".things button").click()
+    visit.wait_for("[name=sure]")
+    look("sure")
+    walk_device(visit, look)
+
+
+def walk_device(visit: Visit, look: Callable[[str], None]) -> None:
+    software = settle(visit.visitors.service, visit.visitors.phone).software()
+    assert software.ask().status_code == 200
+    visit.open("/device")
+    look("device start")
+    visit.find("main button").click()
+    visit.wait_for("#code")
+    visit.open(visit.approve()[1])
+    visit.wait_for("form[action*='/code'] input[type=text]")
+    look("device code")
+    visit.find("main input[type=text]").send_keys(software.asked["user_code"], Keys.ENTER)
+    visit.wait_for("[name=compared]")
+    look("device asking")
 
 
 def test_every_page_fits_a_narrow_phone_and_large_letters_and_can_be_read_and_touched(visit):

@@ -32,6 +32,8 @@ STATUS = {
     "bad request": 400,
     "no code": 404,
     "forged form": 403,
+    "account over": 410,
+    "device wrong code": 404,
 }
 VOID = {"meta", "link", "input", "img", "path", "rect", "br"}
 
@@ -112,7 +114,7 @@ def test_an_english_page_has_no_chinese_but_the_switch_and_the_names_of_clients(
         return
     for name, answer in pages.items():
         chinese = set(re.findall(r"[\u3000-\u9fff\uff00-\uffef]+", answer.text)) - {"中文"}
-        assert chinese == set(), name
+        assert chinese <= {"示范"}, name  # of an institution, which has one name
 
 
 def test_no_page_names_an_address_outside_but_the_one_it_leads_to(pages):

@@ -179,6 +179,21 @@ def test_a_password_that_is_not_set_is_said_on_the_page(visitors):
     assert "a guess" not in browser.answer.text
 
 
+def test_a_wrong_password_is_told_with_the_tries_left_and_a_lock_with_its_end(both):
+    phone = both.phone
+    phone.sign_in()
+    assert phone.call("PUT", f"/v1/cards/{phone.card}/password", {"password": "739154"}).status_code == 200
+    both.service.clock.step(601)
+    browser = both.browser().come_from(both.partner()).confirm()
+    assert 'inputmode="numeric"' in browser.answer.text
+    assert browser.send("/password", password="").answer.status_code == 200
+    for left in (4, 3, 2, 1, 0):
+        browser.send("/password", password="739155")
+        assert browser.answer.status_code == 403
+        assert f"还可以尝试 {left} 次" in browser.answer.text
+    assert "密码锁定至 2026 年 3 月 3 日 16:10。" in browser.send("/password", password="739154").answer.text
+
+
 # ── Consent ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -152,7 +152,8 @@ def post_refusal(login: str) -> Response:
     return _submit(login, act)
 
 
-@blueprint.get("/device/<any(allowed,refused):answer>")
+@blueprint.get("/device/allowed", defaults={"answer": "allowed"})
+@blueprint.get("/device/refused", defaults={"answer": "refused"})
 @allow(Anyone)
 def get_end(answer: str) -> Response:
     """Say what becomes of the terminal now."""

@@ -119,8 +119,12 @@ def post_number(login: str) -> Response:
 def post_password(login: str) -> Response:
     """Take the card's password."""
 
-    def act(connection: Connection, visit: Visit, form: Form) -> None:
-        raise_by_password(steps().desk, connection, visit.login, form.get("password") or "")
+    def act(connection: Connection, visit: Visit, form: Form) -> Onward | None:
+        given = form.get("password")
+        if given is None:  # a button pressed too early is no try
+            return Onward(f"/login/{login}")
+        raise_by_password(steps().desk, connection, visit.login, given)
+        return None
 
     return _submit(login, act)
 

@@ -1,7 +1,8 @@
 """What the page of each step shows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from math import ceil
 from typing import Any
 
@@ -17,6 +18,7 @@ from auth.oauth.clients import Client
 from auth.oauth.scopes import OFFLINE, OPENID
 from core.errors import Kind, Refusal
 from qr.image import draw_svg
+from web.login.dates import say_moment
 from web.login.language import page_language
 from web.login.page import show_page
 from web.login.purposes import Visit
@@ -36,10 +38,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What went wrong, in the language of the page."""
+    """What went wrong, in the language of the page; ``more`` are numbers and times that belong to it."""
 
     title: str
     next: str
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +106,16 @@ def leaves_by_page(visit: Visit) -> bool:
 
 def say_refusal(refusal: Refusal, language: str) -> Said:
     """Put a refusal into the language of the page."""
-    if language == "zh":
-        return Said(refusal.title_zh, refusal.next_zh)
-    return Said(refusal.title_en, refusal.next_en)
+    titles = (refusal.title_zh, refusal.next_zh) if language == "zh" else (refusal.title_en, refusal.next_en)
+    return Said(*titles, tuple(_more(refusal, language)))
+
+
+def _more(refusal: Refusal, language: str) -> Iterator[str]:
+    left, until = refusal.extra.get("tries_left"), refusal.extra.get("locked_until")
+    if isinstance(left, int):
+        yield say(language, "number.left", left=left)
+    if isinstance(until, str):
+        yield say(language, "raise.locked_until", moment=say_moment(language, datetime.fromisoformat(until)))
 
 
 def _locales(visit: Visit) -> str | None:

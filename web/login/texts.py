@@ -77,8 +77,9 @@ TEXTS = {
         "What is asked for needs a higher assurance level ({level}). Choose one of two ways.",
     ),
     "raise.password": Text("输入电子社保卡密码", "Type your electronic card's password"),
-    "raise.password_label": Text("电子社保卡密码", "Password of the electronic card"),
+    "raise.password_label": Text("电子社保卡密码（6 位数字）", "Password of the electronic card (6 digits)"),
     "raise.password_send": Text("验证密码", "Check the password"),
+    "raise.locked_until": Text("密码锁定至 {moment}。", "The password is locked until {moment}."),
     "raise.chip": Text("使用实体卡", "Use your chip card"),
     "raise.chip_open": Text(
         "在登记的读卡终端旁打开社保卡应用，扫描终端显示的二维码。",
@@ -153,36 +154,37 @@ TEXTS = {
     ),
     "account.sign_in": Text("用手机登录", "Log in with your phone"),
     "account.sign_out": Text("退出", "Sign out"),
-    "account.signed_out": Text("您已退出。", "You are signed out."),
     "account.short": Text("为保护您，登录将在 10 分钟后结束。", "For your safety this login ends after 10 minutes."),
-    "account.devices": Text("绑定的手机", "Phones"),
-    "account.device": Text("手机（{channel}）", "Phone ({channel})"),
-    "account.this_device": Text("本次登录所用", "used for this login"),
     "account.since": Text("自 {date}", "since {date}"),
     "account.until": Text("至 {date}", "until {date}"),
+    "account.device": Text("手机（{channel}）", "Phone ({channel})"),
+    "account.this_device": Text("您用它登录了本页", "You logged in here with it"),
+    "account.devices": Text("绑定的手机", "Phones"),
     "account.links": Text("已授权的应用", "Linked apps"),
-    "account.no_links": Text("没有持续授权的应用。", "No app has lasting access."),
     "account.consents": Text("记住的同意", "Remembered consents"),
+    "account.no_devices": Text("没有绑定的手机。", "No phone is bound."),
+    "account.no_links": Text("没有持续授权的应用。", "No app has lasting access."),
     "account.no_consents": Text("没有记住的同意。", "No consent is remembered."),
-    "account.end_device": Text("解除绑定", "End"),
-    "account.end_link": Text("解除授权", "End"),
-    "account.end_consent": Text("不再记住", "Forget"),
+    "account.end_devices": Text("解除绑定", "End"),
+    "account.end_links": Text("解除授权", "End"),
+    "account.end_consents": Text("不再记住", "Forget"),
     "account.sure": Text("确定吗？", "Are you sure?"),
-    "account.sure_device": Text(
-        "解除后，这部手机不能再使用电子社保卡。重新绑定须持实体卡到读卡终端办理。",
-        "This phone can then no longer use the electronic card. To bind it again you need the chip card and a reader.",
+    "account.sure_devices": Text(
+        "解除后，这部手机不能再使用电子社保卡，经它授权的应用也一并解除。重新绑定须持实体卡到读卡终端办理。",
+        "This phone can then no longer use the electronic card, and what was allowed with it ends too. To bind it again"
+        " you need the chip card and a reader.",
     ),
-    "account.sure_this_device": Text(
-        "这是您本次登录所用的手机，解除后您将同时退出。",
-        "This is the phone that you logged in with; you are signed out with it.",
+    "account.sure_own": Text(
+        "您正是用这部手机登录的，解除后本页也会退出。",
+        "It is the phone that you logged in with: you are signed out here as well.",
     ),
-    "account.sure_link": Text(
+    "account.sure_links": Text(
         "解除后，“{name}”立即失去访问权限，需要时须重新请求您的授权。",
         "“{name}” loses its access at once and has to ask you again.",
     ),
     "account.yes": Text("确定解除", "Yes, end it"),
     "account.no": Text("保留", "Keep it"),
-    "account.ended": Text("已解除，立即生效。", "Ended, at once."),
+    "account.done": Text("已解除，立即生效。", "Ended, at once."),
 }
 
 

@@ -2,57 +2,62 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 from auth.devices import Device
 from auth.login.consents import Consent
 from auth.oauth.grants import Holding
-from auth.oauth.scopes import OFFLINE, SCOPES
+from auth.oauth.scopes import SCOPES
+from web.login.dates import say_date
 from web.login.texts import say
-
-_CHINA = timezone(timedelta(hours=8))
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One line of the page: what it is, what is said about it, and the id by which it is ended."""
+    """One line of the page: what it is, what is said about it, and the id by which it is ended.
+
+    ``is_own``: the phone with which the holder has logged in here.
+    """
 
     id: str
     name: str
     lines: tuple[str, ...]
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Things:
-    """Phones, clients with lasting access, and clients whose consent is remembered."""
+    """Phones, clients with lasting access, and clients whose consent is remembered; at most 100 of each."""
 
     devices: list[Thing]
     links: list[Thing]
     consents: list[Thing]
 
+    def of(self, kind: str) -> list[Thing]:
+        """Give those of one kind, by the name that addresses use."""
+        return {"devices": self.devices, "links": self.links, "consents": self.consents}[kind]
+
 
 def shown_things(
-    language: str, *, devices: Iterable[Device], grants: Iterable[Holding], consents: Iterable[Consent]
+    language: str,
+    *,
+    devices: Iterable[Device],
+    this_device: str,
+    links: Iterable[Holding],
+    consents: Iterable[Consent],
 ) -> Things:
     """Write everything in the language of the page."""
     return Things(
-        [_device(language, device) for device in devices],
-        [_link(language, held) for held in grants if OFFLINE in held.grant.scopes],
+        [_device(language, device, is_own=device.id == this_device) for device in devices],
+        [_link(language, held) for held in links],
         [_consent(language, consent) for consent in consents],
     )
 
 
-def say_date(language: str, moment: datetime) -> str:
-    """Write a day as it is in China."""
-    day = moment.astimezone(_CHINA)
-    if language == "zh":
-        return f"{day.year} 年 {day.month} 月 {day.day} 日"
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
-
-
-def _device(language: str, device: Device) -> Thing:
-    return Thing(device.id, say(language, "account.device", channel=device.channel), ())
+def _device(language: str, device: Device, *, is_own: bool) -> Thing:
+    since = say(language, "account.since", date=say_date(language, device.bound_at))
+    lines = (say(language, "account.this_device"), since) if is_own else (since,)
+    return Thing(device.id, say(language, "account.device", channel=device.channel), lines, is_own=is_own)
 
 
 def _link(language: str, held: Holding) -> Thing:
