@@ -1,23 +1,16 @@
 """Access tokens of phones: RFC 9068 JWTs of some minutes, bound to the device key (RFC 9449)."""
 
-import hashlib
-from collections import OrderedDict
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Lock
 from typing import Any
 
-import jwt
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from auth.compact import read_compact
 from auth.errors import TokenWrong
+from auth.oauth.token_keys import TokenKeys
+from auth.oauth.verified_tokens import LATEST, TOKEN_TYPE, VerifiedTokens
 from core.ground import Ground
 from core.ids import new_id
-
-TOKEN_LIMIT = 4096
-_REMEMBERED = 50_000
-_LATEST = 253_402_300_800  # the year 10000, which no clock here can name
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +26,17 @@ class AccessToken:
 
 
 class TokenDesk:
-    """Issues and reads access tokens.
+    """Issues and reads access tokens; whether device and card still stand is asked of the database at each use."""
 
-    A verified token is remembered by its SHA-256 until it expires: signature and claims of the same text need no
-    second look. Whether device and card still stand is asked of the database at each use, so nothing has to be dropped.
-    """
-
-    def __init__(self, ground: Ground, signing_key: ec.EllipticCurvePrivateKey, kid: str) -> None:
+    def __init__(self, ground: Ground, keys: Callable[[], TokenKeys]) -> None:
         self._ground = ground
-        self._signing_key = signing_key
-        self._public_key = signing_key.public_key()
-        self._kid = kid
-        self._remembered: OrderedDict[bytes, AccessToken] = OrderedDict()
-        self._lock = Lock()
+        self._keys = keys
+        self._verified = VerifiedTokens(ground.clock, keys, self._read_claims)
 
     def issue_token(self, *, device: str, card: str, channel: str, thumbprint: str, level: str, scope: str) -> str:
         """Sign a token for a bound device; it lives ``settings.token_seconds``."""
-        now = int(self._ground.clock().timestamp())
+        at = self._ground.clock()
+        now = int(at.timestamp())
         issuer = self._ground.settings.issuer
         claims: dict[str, Any] = {
             "iss": issuer,
@@ -64,51 +51,16 @@ class TokenDesk:
             "exp": now + self._ground.settings.token_seconds,
             "jti": new_id("tok"),
         }
-        return jwt.encode(claims, self._signing_key, algorithm="ES256", headers={"typ": "at+jwt", "kid": self._kid})
+        return self._keys().key_for_signing(at).sign(json.dumps(claims).encode(), TOKEN_TYPE)
 
     def verify_token(self, given: str) -> AccessToken:
         """Check a token; raises ``TokenWrong``."""
-        if len(given) > TOKEN_LIMIT:
-            raise TokenWrong("the token is too long")
-        name = hashlib.sha256(given.encode(errors="replace")).digest()
-        token = self._remembered.get(name)
-        if token is None:
-            token = self._read_token(given)
-            self._remember(name, token)
-        if self._ground.clock() >= token.expires_at:
-            raise TokenWrong("the token has expired")
-        return token
+        return self._verified.verify_token(given)
 
-    def _remember(self, name: bytes, token: AccessToken) -> None:
-        with self._lock:
-            self._remembered[name] = token
-            if len(self._remembered) > _REMEMBERED:
-                self._remembered.popitem(last=False)
-
-    def _read_token(self, given: str) -> AccessToken:
+    def _read_claims(self, claims: dict[str, Any]) -> AccessToken:
         issuer = self._ground.settings.issuer
-        required = ["iss", "aud", "sub", "exp", "iat", "cnf", "card", "acr", "scope"]
-        try:
-            header, _unverified = read_compact(given)
-            claims = jwt.decode(
-                given,
-                self._public_key,
-                algorithms=["ES256"],
-                audience=issuer,
-                issuer=issuer,
-                # time is ours: the clock is handed in, PyJWT would ask the system's
-                options={
-                    "require": required,
-                    "verify_exp": False,
-                    "verify_iat": False,
-                    "verify_nbf": False,
-                    "strict_aud": True,
-                },
-            )
-        except (jwt.PyJWTError, ValueError) as error:
-            raise TokenWrong(type(error).__name__) from error
-        if header.get("typ") != "at+jwt" or "crit" in header:
-            raise TokenWrong("typ must be at+jwt, without crit")
+        if claims.get("iss") != issuer or claims.get("aud") != issuer:
+            raise TokenWrong("iss and aud must be this service")
         return _token_of(claims)
 
 
@@ -120,8 +72,9 @@ def _token_of(claims: dict[str, Any]) -> AccessToken:
             "cnf": {"jkt": str(thumbprint)},
             "scope": str(scope),
             "acr": str(level),
+            "iat": int(_),
             "exp": int(expires),
-        } if 0 < expires < _LATEST:
+        } if 0 < expires < LATEST:
             return AccessToken(
                 device=device,
                 card=card,

@@ -1,6 +1,7 @@
 """What the key commands show: names, states and public parts, never a secret."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -10,31 +11,52 @@ from sm.certificates import read_certificate
 from sm.city_keys import CITY_KEYS, CODE_RING, code_ring
 from sm.der import export_spki, write_pem
 from sm.errors import Malformed
-from sm.keyring import KeyRing
+from sm.keyring import KeyRing, KeyState
 from sm.keystore import Entry, KeyStore
 from sm.sm2 import Provider
+from sm.token_keys import CLIENT_RINGS, RETIRED_LIFE, TOKEN_RINGS, TokenRing, as_of, token_ring
 
 _CERTIFICATE = "-certificate"
 
 
-def list_lines(store: KeyStore) -> Iterator[str]:
-    """List all entries with level, kind and purpose, then the code ring."""
+def list_lines(store: KeyStore, at: datetime) -> Iterator[str]:
+    """List all entries with level, kind and purpose, then the rings as they stand at a moment."""
     purposes = {key.name: key.purpose for key in CITY_KEYS}
     entries = [store.entry(name) for name in store.names()]
     width = max((len(entry.name) for entry in entries), default=0)
     for entry in entries:
         line = f"{entry.name:{width}}  {entry.level:8}  {entry.kind:8}  {purposes.get(entry.name, '')}"
         yield line.rstrip()
-    if any(entry.name == CODE_RING for entry in entries):
+    present = {entry.name for entry in entries}
+    if CODE_RING in present:
         yield ""
         yield from ring_lines(code_ring(store))
+    for ring in TOKEN_RINGS:
+        if ring.document in present:
+            yield ""
+            yield from token_ring_lines(store, ring, at)
 
 
-def ring_lines(ring: KeyRing) -> Iterator[str]:
+def ring_lines(ring: KeyRing, title: str = "code key") -> Iterator[str]:
     """List the keys of a ring with their states and dates."""
-    yield "code key  state      from                  until"
+    width = max(len(title), *(len(str(key.kid)) for key in ring.keys))
+    yield f"{title:>{width}}  state      from                  until"
     for key in ring.keys:
-        yield f"{key.kid:>8}  {key.state:9}  {write_time(key.not_before)}  {write_time(key.not_after)}"
+        yield f"{key.kid:>{width}}  {key.state:9}  {write_time(key.not_before)}  {write_time(key.not_after)}"
+
+
+def token_ring_lines(store: KeyStore, ring: TokenRing, at: datetime) -> Iterator[str]:
+    """List the keys of a ring of tokens, and when the next one takes over by itself."""
+    standing = as_of(token_ring(store, ring), at)
+    callers = "clients" if ring in CLIENT_RINGS else "phones"
+    yield f"tokens of {callers}, {ring.algorithm}"
+    yield from ring_lines(standing, "token key")
+    coming = next((key for key in standing.keys if key.state is KeyState.NEXT), None)
+    current = next((key for key in standing.keys if key.state is KeyState.CURRENT), None)
+    if coming is None:
+        yield f"no next key: `ecard keys rotate-tokens {ring.prefix}` announces one"
+    elif current is not None:
+        yield f"{coming.kid} takes over by itself at {write_time(current.not_after - RETIRED_LIFE)}"
 
 
 def entry_lines(store: KeyStore, provider: Provider, name: str) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import os
 import re
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,17 @@ from cli import Failed
 from cli.key_ceremony import Act, ceremony_options, conduct, given_approvals, open_log
 from cli.key_creation import City, make_city
 from cli.key_display import entry_lines, list_lines, record_lines, ring_lines
+from cli.key_rings import LEAD, chosen_lead, told, whole_seconds
 from cli.key_store_options import FILE, read_file, store_options, store_place, surroundings, warn
+from cli.token_keys import rotate_tokens, withdraw_token
 from sm.canonical import write_time
 from sm.ceremony import APPROVAL_USER_ID, MAX_PLAN_SIZE, approve, read_plan, require_in_time, write_approval, write_plan
 from sm.ceremony_log import Result
-from sm.city_keys import DEVELOPMENT_LEAD, PRODUCTION_LEAD, code_ring, rotate_code_keys, withdraw_code_key
+from sm.city_keys import code_ring, rotate_code_keys, withdraw_code_key
 from sm.city_revocation import find_city_crl, refresh_city_crl, revoke_certificate
 from sm.der import export_pkcs8, import_pkcs8, read_pem, write_pem
 from sm.errors import KeyNotFound, SmError
-from sm.keyring import KeyRing, KeyState
+from sm.keyring import KeyState
 from sm.keystore import ENVIRONMENTS, LEVELS
 from sm.providers import open_provider
 from sm.sm2 import read_public_key
@@ -28,12 +29,6 @@ from sm.sm2 import read_public_key
 MAX_KEY_FILE_SIZE = 4096
 PRIVATE_KEY = "PRIVATE KEY"
 DEFAULT_REGION = "990100"  # exists nowhere
-
-LEAD = click.option(
-    "--lead",
-    type=click.IntRange(1, 30 * 86400),
-    help="Seconds for which the next code key is announced before it may sign.  [default: a day; in development 5]",
-)
 
 
 class Operator(click.ParamType[tuple[str, bytes]]):
@@ -55,9 +50,13 @@ def keys() -> None:
     """Make, show, rotate and withdraw the keys of a city.
 
     The secret of the key store comes from ECARD_KEYSTORE_SECRET or --secret-file, never from an argument. In
-    production init, rotate, withdraw and rewrap need the approval of two operators: --dry-run writes the plan,
+    production whatever changes keys needs the approval of two operators: --dry-run writes the plan,
     `ecard keys approve` signs it, --plan and --approval (twice) carry it out.
     """
+
+
+keys.add_command(rotate_tokens)
+keys.add_command(withdraw_token)
 
 
 @keys.command()
@@ -80,7 +79,7 @@ def keys() -> None:
 def init(context: click.Context, /, **options: Any) -> None:
     """Make the keys and certificates of ministry, province and city; what is there stays."""
     place, given = store_place(context, options), given_approvals(options)
-    lead = _lead(options.pop("lead"), options["environment"])
+    lead = chosen_lead(options.pop("lead"), options["environment"])
     city = City(**options | {"operators": _operators(options["operators"])}, lead=lead)
     made = make_city(place, city, given)
     if made is not None:
@@ -91,8 +90,9 @@ def init(context: click.Context, /, **options: Any) -> None:
 @store_options
 @click.pass_context
 def list_entries(context: click.Context, /, **options: Any) -> None:
-    """List all keys with level, kind and purpose, and the code ring."""
-    click.echo("\n".join(list_lines(store_place(context, options).open())))
+    """List all keys with level, kind and purpose, then the rings with their dates."""
+    place = store_place(context, options)
+    click.echo("\n".join(list_lines(place.open(), place.clock())))
 
 
 @keys.command()
@@ -114,12 +114,12 @@ def rotate(context: click.Context, /, lead: int | None, **options: Any) -> None:
     """Retire the current code key; the next one signs, another is announced."""
     place, given = store_place(context, options), given_approvals(options)
     store = place.open()
-    announced = _lead(lead, store.environment)
+    announced = chosen_lead(lead, store.environment)
 
     def effect() -> Result:
-        return _told(rotate_code_keys(store, place.provider, place.clock(), announced))
+        return told(rotate_code_keys(store, place.provider, place.clock(), announced))
 
-    act = Act("rotate", _told(code_ring(store)) | {"lead_seconds": _seconds(announced)})
+    act = Act("rotate", told(code_ring(store)) | {"lead_seconds": whole_seconds(announced)})
     if conduct(store, place, act, given, effect) is not None:
         click.echo("\n".join(ring_lines(code_ring(store))))
 
@@ -134,14 +134,14 @@ def withdraw(context: click.Context, /, kid: int, lead: int | None, **options: A
     """Stop believing the code key KID at once and for ever."""
     place, given = store_place(context, options), given_approvals(options)
     store = place.open()
-    announced = _lead(lead, store.environment)
+    announced = chosen_lead(lead, store.environment)
     if code_ring(store).find(kid) is None:
         raise KeyNotFound(f"there is no code key {kid}")
 
     def effect() -> Result:
-        return _told(withdraw_code_key(store, place.provider, kid, place.clock(), announced))
+        return told(withdraw_code_key(store, place.provider, kid, place.clock(), announced))
 
-    act = Act("withdraw", _told(code_ring(store)) | {"kid": str(kid), "lead_seconds": _seconds(announced)})
+    act = Act("withdraw", told(code_ring(store)) | {"kid": str(kid), "lead_seconds": whole_seconds(announced)})
     result = conduct(store, place, act, given, effect)
     if result is not None:
         click.echo("\n".join(ring_lines(code_ring(store))))
@@ -253,8 +253,8 @@ def _operators(given: tuple[tuple[str, bytes], ...]) -> dict[str, bytes]:
     return operators
 
 
-def _warn_without_current(told: Result) -> None:
-    if not told[str(KeyState.CURRENT)]:
+def _warn_without_current(result: Result) -> None:
+    if not result[str(KeyState.CURRENT)]:
         warn("no code key signs now: run `ecard keys rotate` as soon as the next key's time has come")
 
 
@@ -263,18 +263,3 @@ def _serial(given: str) -> int:
     if not re.fullmatch(r"[0-9a-f]{1,40}", digits) or not int(digits, 16):
         raise click.BadParameter("a serial number has up to 40 hexadecimal digits", param_hint="SERIAL")
     return int(digits, 16)
-
-
-def _lead(seconds: int | None, environment: str) -> timedelta:
-    if seconds is not None:
-        return timedelta(seconds=seconds)
-    return PRODUCTION_LEAD if environment == "production" else DEVELOPMENT_LEAD
-
-
-def _seconds(lead: timedelta) -> str:
-    return str(int(lead.total_seconds()))
-
-
-def _told(ring: KeyRing) -> dict[str, str]:
-    """Tell the kids by state, as the plans and records of ceremonies do."""
-    return {str(state): " ".join(str(key.kid) for key in ring.keys if key.state is state) for state in KeyState}

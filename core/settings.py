@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     offline_upload_days: Annotated[int, Field(ge=1, le=30)] = 7
     token_seconds: Annotated[int, Field(ge=60, le=600)] = 300
     token_algorithm: Literal["ES256", "SGD_SM3_SM2"] = "ES256"  # noqa: S105 - the name of an algorithm
-    """What signs the tokens of OAuth clients; SGD_SM3_SM2 where SM algorithms alone are used (GB/T 39786)."""
+    """What signs the tokens of clients and phones; SGD_SM3_SM2 where SM algorithms alone are used (GB/T 39786)."""
     trusted_proxy: str | None = None
     """Address of the one proxy whose headers ClientCert (of the form of RFC 9440) and ClientAddress are believed."""
     body_limit: Annotated[int, Field(ge=1024)] = 1024 * 1024

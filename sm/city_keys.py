@@ -36,7 +36,6 @@ CODE_HANDLE = "city/code-handle/{kid}"
 CODE_RING = "city/code-ring"
 
 CARD_CREDENTIAL = "city/card-credential"
-TOKEN_SIGNING = "city/token-signing"  # noqa: S105 - the name of a key
 FIELD_ENCRYPTION = "city/field-encryption"
 BLIND_INDEX = "city/blind-index"
 PAIRWISE = "city/pairwise"
@@ -60,7 +59,6 @@ CITY_KEYS = (
     CityKey(PROVINCE_CA, "province", "sm2", "signs the certificates of cities"),
     CityKey(CITY_CA, "city", "sm2", "signs the certificates of cards, terminals and partners"),
     CityKey(CARD_CREDENTIAL, "city", "sm2", "signs the credential of an e-card"),
-    CityKey(TOKEN_SIGNING, "city", "p256", "signs access tokens with ES256"),
     CityKey(FIELD_ENCRYPTION, "city", "sm4", "encrypts personal data in the database"),
     CityKey(BLIND_INDEX, "city", "hmac", "finds personal data again without showing it"),
     CityKey(PAIRWISE, "city", "hmac", "makes one pseudonym for each card and merchant"),

@@ -4,7 +4,7 @@ A ring never changes; each act gives a new one. What may be done with a key foll
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sm.errors import KeyExists, KeyNotFound, KeyNotUsable, Malformed
@@ -115,6 +115,25 @@ def rotate(ring: KeyRing, at: datetime, retired_until: datetime) -> KeyRing:
         raise KeyNotFound("the ring has no next key: announce one first")
     _require_in_dates(coming, at)
     return KeyRing(tuple(_rotated(key, retired_until) for key in ring.keys))
+
+
+def end_current(ring: KeyRing, until: datetime) -> KeyRing:
+    """Set the date at which the current key ends; raise KeyNotFound, or Malformed for a date before its beginning."""
+    ending = ring.current()
+    return KeyRing(tuple(replace(key, not_after=until) if key is ending else key for key in ring.keys))
+
+
+def turned_by_date(ring: KeyRing, at: datetime, overlap: timedelta) -> KeyRing:
+    """Give a ring as it stands at a moment: `overlap` before the current key ends, the next one takes over by itself.
+
+    What was signed last is so believed for `overlap`. A ring without a next key whose time has come stays as it is.
+    """
+    current, coming = _find_state(ring, KeyState.CURRENT), _find_state(ring, KeyState.NEXT)
+    if current is None or coming is None or at < current.not_after - overlap:
+        return ring
+    if not coming.not_before <= at < coming.not_after:
+        return ring
+    return rotate(ring, at, current.not_after)
 
 
 def withdraw(ring: KeyRing, kid: Kid) -> KeyRing:

@@ -1,6 +1,7 @@
-"""The keys that sign tokens: one ring for each algorithm, its keys named `es256-1`, `sm2-1` and so on.
+"""The keys that sign tokens: one ring for each algorithm and each kind of caller, its keys named `es256-1` and so on.
 
-Both rings are always there: which of them signs is a setting of the deployment, and both are published.
+Clients and phones have rings of their own, so that neither's tokens pass for the other's. All rings are always there:
+which algorithm signs is a setting of the deployment. A ring turns when operators say so, or by its dates.
 """
 
 from collections.abc import Callable
@@ -11,12 +12,23 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sm.canonical import read_time, write_time
 from sm.errors import InvalidKey, KeyNotUsable
-from sm.keyring import KeyRing, KeyState, RingKey, announce, rotate, start_ring, withdraw
+from sm.keyring import (
+    KeyRing,
+    KeyState,
+    RingKey,
+    announce,
+    end_current,
+    rotate,
+    start_ring,
+    turned_by_date,
+    withdraw,
+)
 from sm.keystore import KeyStore, Kind
 from sm.ring_document import read_ring, write_ring
 from sm.sm2 import FIELD_SIZE, Provider
 
 TOKEN_KEY_LIFE = timedelta(days=730)
+PUBLISHED_LIFE = timedelta(minutes=5)  # how long others may keep the public keys that they fetched
 RETIRED_LIFE = timedelta(minutes=15)  # a token lives for 10 minutes at most; workers and clocks have the rest
 
 
@@ -53,7 +65,11 @@ class TokenRing:
 
 ES256 = TokenRing("ES256", "es256", "p256", P256RingKey)
 SM2 = TokenRing("SGD_SM3_SM2", "sm2", "sm2", RingKey)  # GM/T 0006, 0x00020201
-TOKEN_RINGS = (ES256, SM2)
+CLIENT_RINGS = (ES256, SM2)
+PHONE_ES256 = TokenRing("ES256", "phone-es256", "p256", P256RingKey)
+PHONE_SM2 = TokenRing("SGD_SM3_SM2", "phone-sm2", "sm2", RingKey)
+PHONE_RINGS = (PHONE_ES256, PHONE_SM2)
+TOKEN_RINGS = (*CLIENT_RINGS, *PHONE_RINGS)
 
 
 def ensure_token_rings(store: KeyStore, provider: Provider, now: datetime, lead: timedelta) -> None:
@@ -65,19 +81,46 @@ def ensure_token_rings(store: KeyStore, provider: Provider, now: datetime, lead:
 
 
 def token_ring(store: KeyStore, ring: TokenRing) -> KeyRing:
-    """Read the ring of one algorithm."""
+    """Read the ring of one algorithm, as it was written; `as_of` tells how it stands at a moment."""
     return read_ring(store.document(ring.document), ring.key_type)
+
+
+def as_of(ring: KeyRing, at: datetime) -> KeyRing:
+    """Give a ring of tokens as it stands at a moment: what its dates say counts without the ring being written."""
+    return turned_by_date(ring, at, RETIRED_LIFE)
+
+
+def find_token_ring(kid: str) -> TokenRing | None:
+    """Find the ring to which a kid belongs, by its name."""
+    return next((ring for ring in TOKEN_RINGS if kid.rpartition("-")[0] == ring.prefix), None)
 
 
 def rotate_token_keys(store: KeyStore, provider: Provider, ring: TokenRing, now: datetime, lead: timedelta) -> KeyRing:
     """Retire the current key, make the next one current and announce another for `lead` from now.
 
-    Raises KeyNotUsable while the next key's time has not come: those who verify must have had time to hear of it.
+    After a turn by date there is no next key: then one is announced and nothing else happens. Raises KeyNotUsable while
+    the next key's time has not come: those who verify must have had time to hear of it.
     """
     with store.writing():
         now = _whole_seconds(now)
-        rotated = rotate(token_ring(store, ring), now, now + RETIRED_LIFE)
-        return _write(store, ring, _announce_next(store, provider, ring, rotated, now, lead))
+        known = as_of(token_ring(store, ring), now)
+        if any(key.state is KeyState.NEXT for key in known.keys):
+            known = rotate(known, now, now + RETIRED_LIFE)
+        return _write(store, ring, _announce_next(store, provider, ring, known, now, lead))
+
+
+def schedule_token_keys(store: KeyStore, ring: TokenRing, now: datetime, turns_at: datetime) -> KeyRing:
+    """Let the next key take over at a date: the current one then ends `RETIRED_LIFE` later.
+
+    Raises KeyNotFound without a next key, KeyNotUsable where one of the two keys' dates does not allow it.
+    """
+    with store.writing():
+        known, turns_at = as_of(token_ring(store, ring), _whole_seconds(now)), _whole_seconds(turns_at)
+        current = known.current()
+        rotate(known, turns_at, turns_at + RETIRED_LIFE)
+        if not now < turns_at <= current.not_before + TOKEN_KEY_LIFE - RETIRED_LIFE:
+            raise KeyNotUsable("a ring turns in the future, and while its current key may live")
+        return _write(store, ring, end_current(known, turns_at + RETIRED_LIFE))
 
 
 def withdraw_token_key(
@@ -86,7 +129,7 @@ def withdraw_token_key(
     """Stop believing a key at once; the next one takes over if its time has come, else none signs until then."""
     with store.writing():
         now = _whole_seconds(now)
-        left = withdraw(token_ring(store, ring), kid)
+        left = withdraw(as_of(token_ring(store, ring), now), kid)
         if not any(key.state is KeyState.CURRENT for key in left.keys):
             left = _promote(left, now)
         if not any(key.state is KeyState.NEXT for key in left.keys):

@@ -10,8 +10,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from auth.apps.associations import PublishedAssociations
 from auth.guard import Gate
 from auth.login.desk import LoginDesk
@@ -29,7 +27,7 @@ from auth.oauth.desk import OAuthDesk
 from auth.oauth.nonces import ProofNonces
 from auth.oauth.server import OAuthServer, open_server
 from auth.oauth.stored_secrets import StoredSecrets
-from auth.oauth.token_keys import load_token_keys
+from auth.oauth.token_keys import TokenKeys, load_token_keys
 from auth.signed_requests import SignedRequests
 from auth.tokens import TokenDesk
 from channels.desk import ChannelDesk
@@ -66,7 +64,7 @@ from sm.keystore import FileKeyStore, KeyStore
 from sm.keystore.protocol import require_environment
 from sm.providers import open_provider
 from sm.sm2 import Provider
-from sm.token_keys import TOKEN_RINGS
+from sm.token_keys import CLIENT_RINGS, PHONE_RINGS, TokenRing
 from web.channel_wiring import open_channels
 from web.schema_version import require_migrated
 
@@ -75,7 +73,6 @@ Kept = TypeVar("Kept")
 KEY_LIST_CERTIFICATE = "city/key-list-certificate"
 _KEYS_SECONDS = 1.0
 _CREDENTIAL_KID = "card-1"
-_TOKEN_KID = "token-1"  # noqa: S105 - the name of a key
 
 
 @dataclass(frozen=True)
@@ -178,13 +175,18 @@ def _open_ephemeral(settings: Settings, durable: DatabaseEphemeral) -> Ephemeral
 
 
 def _open_gate(ground: Ground, store: KeyStore, provider: Provider) -> Gate:
-    scalar = int.from_bytes(store.p256_scalar(city_keys.TOKEN_SIGNING), "big")
-    signing_key = ec.derive_private_key(scalar, ec.SECP256R1())
-    return Gate(ground, SignedRequests(ground, provider), TokenDesk(ground, signing_key, _TOKEN_KID))
+    keys = _hold_token_keys(ground, store, provider, PHONE_RINGS)
+    return Gate(ground, SignedRequests(ground, provider), TokenDesk(ground, keys))
+
+
+def _hold_token_keys(
+    ground: Ground, store: KeyStore, provider: Provider, rings: Sequence[TokenRing]
+) -> Callable[[], TokenKeys]:
+    algorithm, documents = ground.settings.token_algorithm, [ring.document for ring in rings]
+    return _UntilTheRingChanges(store, documents, lambda: load_token_keys(store, provider, algorithm, rings))
 
 
 def _open_oauth(ground: Ground, store: KeyStore, provider: Provider) -> OAuthServer:
-    algorithm, rings = ground.settings.token_algorithm, [ring.document for ring in TOKEN_RINGS]
     stored = StoredSecrets(store.symmetric(city_keys.STORED_SECRETS))
     desk = OAuthDesk(
         ground=ground,
@@ -192,7 +194,7 @@ def _open_oauth(ground: Ground, store: KeyStore, provider: Provider) -> OAuthSer
         clients=Clients(ground, provider),
         stored=stored,
         nonces=ProofNonces(stored.derive("dpop-nonces", "")),
-        token_keys=_UntilTheRingChanges(store, rings, lambda: load_token_keys(store, provider, algorithm)),
+        token_keys=_hold_token_keys(ground, store, provider, CLIENT_RINGS),
         card_states=card_state,
         pairwise_key=store.symmetric(city_keys.PAIRWISE),
         login=LoginAddresses(),

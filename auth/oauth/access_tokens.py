@@ -3,12 +3,9 @@
 The card's id is in none of them: a client knows its holder by a pseudonym, the service finds the card by the grant.
 """
 
-import hashlib
 import json
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Lock
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -17,18 +14,13 @@ from auth.errors import TokenWrong
 from auth.oauth.clients import Client
 from auth.oauth.desk import OAuthDesk
 from auth.oauth.grants import Grant, find_live_subject
-from auth.oauth.jws import SignatureRefused, VerifyingKey, read_unverified, verify_signature
 from auth.oauth.models import revoked_tokens
 from auth.oauth.pseudonyms import subject_of
 from auth.oauth.scopes import OPENID
+from auth.oauth.verified_tokens import LATEST, TOKEN_TYPE, VerifiedTokens
 from core.clock import to_millis
 from core.database import insert_if_new
 from core.ids import is_id, new_id
-
-TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068 section 2.1
-_LIMIT = 4096
-_REMEMBERED = 50_000
-_LATEST = 253_402_300_800  # the year 10000, which no clock here can name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +39,6 @@ class ClientToken:
     authenticated_at: datetime
     expires_at: datetime
     actor: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Remembered:
-    token: ClientToken
-    algorithm: str
-    kid: str
 
 
 def issue_access_token(
@@ -102,32 +87,15 @@ def revoke_access_token(connection: Connection, token: ClientToken) -> None:
 
 
 class AccessTokens:
-    """Reads access tokens.
-
-    A verified token is remembered by its SHA-256 until it expires: signature and claims of the same text need no second
-    look. That its key is still believed the ring tells each time; that it was not revoked, and that its grant, client
-    and phone still stand, the database does.
-    """
+    """Reads access tokens; that one was not revoked, that grant, client and phone still stand, the database tells."""
 
     def __init__(self, desk: OAuthDesk) -> None:
         self._desk = desk
-        self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
-        self._lock = Lock()
+        self._verified = VerifiedTokens(desk.ground.clock, desk.token_keys, self._read_claims)
 
     def verify_token(self, given: str) -> ClientToken:
         """Check signature, claims and time; raises ``TokenWrong``."""
-        if len(given) > _LIMIT:
-            raise TokenWrong("the token is too long")
-        name = hashlib.sha256(given.encode(errors="replace")).digest()
-        known = self._remembered.get(name)
-        if known is None:
-            known = self._read_token(given)
-            self._remember(name, known)
-        elif self._find_key(known.algorithm, known.kid) is None:
-            raise TokenWrong("the token's key is believed no more")
-        if self._desk.ground.clock() >= known.token.expires_at:
-            raise TokenWrong("the token has expired")
-        return known.token
+        return self._verified.verify_token(given)
 
     def find_live(self, token: ClientToken) -> tuple[str | None, str | None]:
         """Give card and phone of a verified token that still counts; raises ``TokenWrong``."""
@@ -137,27 +105,10 @@ class AccessTokens:
             raise TokenWrong("the token was revoked")
         return live
 
-    def _find_key(self, algorithm: object, kid: object) -> VerifyingKey | None:
-        return self._desk.token_keys().find_for_verifying(algorithm, kid, self._desk.ground.clock())
-
-    def _remember(self, name: bytes, known: _Remembered) -> None:
-        with self._lock:
-            self._remembered[name] = known
-            if len(self._remembered) > _REMEMBERED:
-                self._remembered.popitem(last=False)
-
-    def _read_token(self, given: str) -> _Remembered:
-        try:
-            header, claims = read_unverified(given, _LIMIT)
-            key = self._find_key(header.get("alg"), header.get("kid"))
-            if key is None or header.get("typ") != TOKEN_TYPE:
-                raise TokenWrong("typ must be at+jwt, alg and kid those of a published key")
-            verify_signature(given, header["alg"], key)
-        except SignatureRefused as refused:
-            raise TokenWrong(str(refused)) from refused
+    def _read_claims(self, claims: dict[str, Any]) -> ClientToken:
         if claims.get("iss") != self._desk.issuer:
             raise TokenWrong("iss is not this service")
-        return _Remembered(_token_of(claims), header["alg"], key.kid)
+        return _token_of(claims)
 
 
 def _token_of(claims: dict[str, Any]) -> ClientToken:
@@ -172,7 +123,7 @@ def _token_of(claims: dict[str, Any]) -> ClientToken:
             "auth_time": int(authenticated),
             "iat": int(issued),
             "exp": int(expires),
-        } if is_id(jti, "tok") and is_id(grant, "grt") and 0 < expires < _LATEST:
+        } if is_id(jti, "tok") and is_id(grant, "grt") and 0 < expires < LATEST:
             return ClientToken(
                 id=jti,
                 grant=grant,

@@ -7,10 +7,13 @@ from auth.oauth.desk import OAuthDesk
 from auth.oauth.jws import CLIENT_ALGORITHMS
 from auth.oauth.profiles import AUTHENTICATIONS, CODE, DEVICE, EXCHANGE, REFRESH
 from auth.oauth.scopes import LEVELS, SCOPES
+from sm.token_keys import PUBLISHED_LIFE
 
 DPOP_ALGORITHMS = ("ES256",)
 """Keys in the secure hardware of phones are on P-256."""
 GRANTS = (CODE, REFRESH, DEVICE, EXCHANGE, DEVICE_KEY_GRANT)
+PUBLISHED_SECONDS = int(PUBLISHED_LIFE.total_seconds())
+"""How long others may keep what is published here, the keys among it."""
 RESOURCE_METADATA = "/.well-known/oauth-protected-resource"
 
 

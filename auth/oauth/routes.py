@@ -20,7 +20,7 @@ from auth.oauth.errors import InvalidRequestError, OAuth2Error, visible
 from auth.oauth.forms import Form, read_form, read_parameters
 from auth.oauth.interactions import browser_handle
 from auth.oauth.limits import WINDOW_SECONDS, count_address
-from auth.oauth.metadata import RESOURCE_METADATA, key_set, resource_metadata, server_metadata
+from auth.oauth.metadata import PUBLISHED_SECONDS, RESOURCE_METADATA, key_set, resource_metadata, server_metadata
 from auth.oauth.pushed_requests import push_request
 from auth.oauth.requests import GivenRequest
 from auth.oauth.scopes import OPENID
@@ -30,7 +30,6 @@ from sm.errors import KeyStoreError, ProviderUnavailable
 
 blueprint = Blueprint("oauth_server", __name__)
 
-_PUBLISHED_SECONDS = 300
 _COOKIE_SECONDS = 3600
 _BEARER_ERRORS = {Kind.UNAUTHENTICATED: (401, "invalid_token"), Kind.FORBIDDEN: (403, "insufficient_scope")}
 _STATUS = {Kind.MALFORMED: 400, Kind.GONE: 410}
@@ -264,7 +263,7 @@ def _wants_page() -> bool:
 
 def _published(document: dict[str, Any]) -> Response:
     response = jsonify(document)
-    response.headers["Cache-Control"] = f"public, max-age={_PUBLISHED_SECONDS}"
+    response.headers["Cache-Control"] = f"public, max-age={PUBLISHED_SECONDS}"
     return response
 
 

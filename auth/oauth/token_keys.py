@@ -1,6 +1,6 @@
-"""The keys that sign access tokens and ID tokens, opened from their rings."""
+"""The keys that sign tokens, opened from their rings: one set for those of clients, one for those of phones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,9 @@ from sm.errors import KeyStoreError
 from sm.keyring import KeyRing, KeyState
 from sm.keystore import KeyStore
 from sm.sm2 import Provider
-from sm.token_keys import ES256, TOKEN_RINGS, TokenRing, open_p256, open_p256_private, token_ring
+from sm.token_keys import TokenRing, as_of, open_p256, open_p256_private, token_ring
+
+_PUBLISHED = (KeyState.CURRENT, KeyState.NEXT, KeyState.RETIRED)
 
 
 @dataclass(frozen=True)
@@ -24,32 +26,34 @@ class TokenKeys:
 
     def key_for_signing(self, at: datetime) -> SigningKey:
         """Give the key that signs; raises ``KeyStoreError`` where none may."""
-        return self.signing[str(self.rings[self.algorithm].get_for_signing(at).kid)]
+        return self.signing[str(self._ring(self.algorithm, at).get_for_signing(at).kid)]
 
     def find_for_verifying(self, algorithm: object, kid: object, at: datetime) -> VerifyingKey | None:
         """Find the key that a token names, if tokens of it are still believed."""
-        ring = self.rings.get(algorithm) if isinstance(algorithm, str) else None
-        if ring is None or not isinstance(kid, str):
+        if not isinstance(algorithm, str) or algorithm not in self.rings or not isinstance(kid, str):
             return None
         try:
-            ring.get_for_verifying(kid, at)
+            self._ring(algorithm, at).get_for_verifying(kid, at)
         except KeyStoreError:
             return None
         return self.verifying[kid]
 
     def published(self, at: datetime) -> list[dict[str, str]]:
-        """Write what others verify with: next, current and retired keys of the algorithm in use."""
-        keys = self.rings[self.algorithm].keys
-        shown = [key for key in keys if key.state is not KeyState.WITHDRAWN and at < key.not_after]
+        """Write what others verify with, in the algorithm in use: the key that signs, the next one, retired ones."""
+        keys = self._ring(self.algorithm, at).keys
+        shown = [key for state in _PUBLISHED for key in keys if key.state is state and at < key.not_after]
         return [write_public_jwk(key.public_key, str(key.kid), self.algorithm) for key in shown]
 
+    def _ring(self, algorithm: str, at: datetime) -> KeyRing:
+        return as_of(self.rings[algorithm], at)
 
-def load_token_keys(store: KeyStore, provider: Provider, algorithm: str) -> TokenKeys:
-    """Open all keys of both rings; ``algorithm`` is the deployment's."""
+
+def load_token_keys(store: KeyStore, provider: Provider, algorithm: str, token_rings: Sequence[TokenRing]) -> TokenKeys:
+    """Open all keys of some rings, one for each algorithm; ``algorithm`` is the deployment's."""
     signing: dict[str, SigningKey] = {}
     verifying: dict[str, VerifyingKey] = {}
-    rings = {ring.algorithm: token_ring(store, ring) for ring in TOKEN_RINGS}
-    for ring in TOKEN_RINGS:
+    rings = {ring.algorithm: token_ring(store, ring) for ring in token_rings}
+    for ring in token_rings:
         for key in rings[ring.algorithm].keys:
             kid = str(key.kid)
             verifying[kid] = VerifyingKey(
@@ -61,11 +65,11 @@ def load_token_keys(store: KeyStore, provider: Provider, algorithm: str) -> Toke
 
 
 def _open_public(provider: Provider, ring: TokenRing, public_key: bytes) -> Any:
-    return open_p256(public_key) if ring is ES256 else provider.verifier(public_key, SM2_USER_ID)
+    return open_p256(public_key) if ring.kind == "p256" else provider.verifier(public_key, SM2_USER_ID)
 
 
 def _open_private(store: KeyStore, provider: Provider, ring: TokenRing, kid: str) -> Any:
     name = ring.key_name(kid)
-    if ring is ES256:
+    if ring.kind == "p256":
         return open_p256_private(store.p256_scalar(name))
     return provider.signer(store.private_key(name), SM2_USER_ID)

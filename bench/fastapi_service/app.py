@@ -3,7 +3,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import redis.asyncio
-from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 
 from bench.fastapi_service.phones import Tokens
@@ -12,7 +11,7 @@ from bench.fastapi_service.stores import Connections
 from bench.fastapi_service.terminals import Parties
 from core.ids import new_id
 from core.settings import Settings
-from sm.city_keys import TOKEN_SIGNING
+from sm.token_keys import PHONE_ES256, open_p256, token_ring
 from web.runtime import open_runtime
 
 _HEADERS = [
@@ -50,12 +49,11 @@ def create_app() -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = Settings()
     runtime = open_runtime(settings)
-    scalar = int.from_bytes(runtime.store.p256_scalar(TOKEN_SIGNING), "big")
     state = app.state
     state.issuer, state.life = settings.issuer, settings.code_life_seconds
     state.codes_per_minute = settings.codes_per_minute
     state.codes, state.provider, state.audit = runtime.codes, runtime.provider, runtime.ground.audit
-    state.tokens = Tokens(ec.derive_private_key(scalar, ec.SECP256R1()).public_key(), settings.issuer)
+    state.tokens = Tokens(open_p256(token_ring(runtime.store, PHONE_ES256).current().public_key), settings.issuer)
     state.connections = Connections()
     await state.connections.open(settings.database, 4)
     assert settings.redis_url

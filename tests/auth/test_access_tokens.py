@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from auth.tokens import TOKEN_LIMIT
+from auth.oauth.verified_tokens import TOKEN_LIMIT
 from tests.auth.forging import MISSING, encode, jwk_of, jws, other_s, second_spelling, sha256
 from tests.service import ISSUER, START, Service
 
@@ -24,8 +24,8 @@ class World:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.phone = service.enroll()
-        desk = service.runtime.gate.tokens
-        self.key, self.kid = desk._signing_key, desk._kid
+        signing = service.runtime.gate.tokens._keys().key_for_signing(START)
+        self.key, self.kid = signing.key, signing.kid
         self.header = {"typ": "at+jwt", "alg": "ES256", "kid": self.kid}
         self.claims: dict[str, Any] = {
             "iss": ISSUER,

@@ -17,7 +17,6 @@ from sm.city_keys import (
     CITY_KEYS,
     CODE_HANDLE,
     CODE_SIGNING,
-    TOKEN_SIGNING,
     VISIT_TOKEN,
     code_ring,
     read_hierarchy,
@@ -209,7 +208,7 @@ def test_show_tells_certificates_and_rings(founded):
     assert "BEGIN CERTIFICATE" in founded.did("show", "city/ca-certificate")
     assert '"state":"current"' in founded.did("show", "city/code-ring")
     assert "no public part" in founded.did("show", "city/audit")
-    assert len(founded.did("show", TOKEN_SIGNING).split()[-1]) == 128
+    assert len(founded.did("show", "city/token-signing/phone-es256-1").split()[-1]) == 128
 
 
 def test_show_refuses_an_unknown_name(founded):

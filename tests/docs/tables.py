@@ -77,7 +77,7 @@ SETTINGS = {
     "visit_minutes": "life of a visit token",
     "offline_upload_days": "how old an offline acceptance may be when it is handed in",
     "token_seconds": "life of an access token",
-    "token_algorithm": "what signs the tokens of OAuth clients; `SGD_SM3_SM2` for a deployment of SM algorithms alone",
+    "token_algorithm": "what signs tokens of clients and phones; `SGD_SM3_SM2` for a deployment of SM algorithms alone",
     "trusted_proxy": "address of the one proxy whose headers `ClientCert` and `ClientAddress` are believed; without it"
     " none is",
     "body_limit": "bytes of the largest request",
