@@ -1,4 +1,4 @@
-"""Refusals about channels: the register, its certificates, and changes that take two people."""
+"""Refusals about channels: the register, its certificates, changes that take two people, and news."""
 
 from core.errors import Kind, Refusal
 
@@ -109,3 +109,12 @@ class OperatorNotProven(Refusal):
     title_zh = "该操作员未登记，或未对此变更签名。"
     next_en = "Sign with the key that is registered in the key store under the operator's name."
     next_zh = "请使用密钥库中以该操作员姓名登记的密钥签名。"
+
+
+class DestinationNotAllowed(Refusal):
+    kind = Kind.UNPROCESSABLE
+    code = "destination_not_allowed"
+    title_en = "News cannot be sent to this address."
+    title_zh = "通知不能发送到该地址。"
+    next_en = "Name an https address on a host of the public internet, in plain ASCII."
+    next_zh = "请提供公网主机的 https 地址，并使用普通 ASCII 字符。"
