@@ -1,11 +1,13 @@
 """What holds on every page: policy, headers, language, nothing from outside, no script in its text."""
 
 import re
+import tomllib
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
+from tests.docs.pages import ROOT
 from tests.pages.every_page import gather
 from tests.service import ISSUER
 from web.login.files import page_files
@@ -208,3 +210,15 @@ def test_style_sheet_and_script_name_no_other_place(shared_visitors):
 )
 def test_the_one_address_outside_is_named_by_its_origin(address, source):
     assert form_target(address) == source
+
+
+@pytest.mark.parametrize("package", ["web", "web.login", "web.device"])
+def test_what_pages_are_made_of_ships_with_its_package(package):
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["package-data"][
+        package
+    ]
+    folder = ROOT.joinpath(*package.split("."))
+    inner = [path.parent for path in folder.rglob("__init__.py") if path.parent != folder]
+    files = {path for path in folder.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
+    own = {path for path in files if not any(path.is_relative_to(other) for other in inner)}
+    assert own == {path for pattern in patterns for path in folder.glob(pattern)}
