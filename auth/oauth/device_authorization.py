@@ -36,7 +36,8 @@ _TRIES = 5
 class DeviceAuthorization:
     """A request of terminal software: ``state`` is pending, allowed, refused or spent.
 
-    ``thumbprint`` is that of the key that has to redeem it, empty while any may: until then if none was shown.
+    ``thumbprint`` is that of the key that has to redeem it; empty until the first request for the token if none was
+    shown with the request for the codes.
     """
 
     id: str
@@ -55,8 +56,8 @@ def authorize_device(desk: OAuthDesk, given: GivenRequest) -> dict[str, object]:
     """Keep a request of a terminal client and return what RFC 8628 section 3.2 answers; raises errors of OAuth.
 
     A DPoP proof names the key to which code, token and registration are bound. RFC 9449 knows none at this endpoint, so
-    libraries do not send one: then they are bound to the key that redeems the code. From where it came the operator is
-    shown.
+    libraries do not send one: then they are bound to the key of the first request for the token. From where it came
+    the operator is shown.
     """
     count_device_authorization(desk, given.caller)
     client, _method = authenticate_client(desk, given)

@@ -9,6 +9,7 @@ from typing import Any
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 from sqlalchemy.engine import Connection
 
+from auth.oauth.bound_proofs import require_bound
 from auth.oauth.clients import Client, millis_now
 from auth.oauth.device_authorization import POLL_SECONDS, DeviceAuthorization, find_by_device_code
 from auth.oauth.errors import (
@@ -24,6 +25,7 @@ from auth.oauth.grants import Grant
 from auth.oauth.models import device_authorizations
 from auth.oauth.profiles import DEVICE
 from auth.oauth.token_grants import NO_STORE, Answered, BoundGrant
+from auth.proofs import DeviceProof
 from core.database import changed_one
 
 
@@ -44,7 +46,7 @@ class DeviceGrant(BoundGrant, BaseGrant, TokenEndpointMixin):  # type: ignore[mi
         if found is None:
             raise refuse_grant()
         self.request.client, self.request.credential = client, found
-        self.request.proof = self.verify_proof(found.thumbprint or None)
+        self.request.proof = self._verify_bound_proof(found)
 
     def create_token_response(self) -> Answered:
         """Spend the code and issue the token; ``grant_id`` is what the terminal's key states at its registration."""
@@ -52,12 +54,18 @@ class DeviceGrant(BoundGrant, BaseGrant, TokenEndpointMixin):  # type: ignore[mi
         self._require_allowed(found)
         grant = self._require_granted(found)
         resources = self.read_narrowed_resources(grant)
-        proof = self.request.proof
-        assert proof is not None  # tokens of terminals are always bound
-        if not _spend(self.connection, found, proof.thumbprint):
+        if not _spend(self.connection, found):
             raise refuse_grant()
         body: dict[str, Any] = self.answer(grant, grant.scopes, resources)
         return 200, body | {"grant_id": grant.id}, NO_STORE
+
+    def _verify_bound_proof(self, found: DeviceAuthorization) -> DeviceProof:
+        """Check the proof; the first request binds a code for which no key was shown. Raises the errors of a proof."""
+        proof = self.verify_proof(found.thumbprint or None)
+        assert proof is not None  # tokens of terminals are always bound
+        if not found.thumbprint and not _bind(self.connection, found, proof.thumbprint):
+            require_bound(proof, "")
+        return proof
 
     def _require_granted(self, found: DeviceAuthorization) -> Grant:
         """Require that what was allowed still counts, and the card of the operator who allowed it."""
@@ -92,8 +100,15 @@ def _count_poll(connection: Connection, found: DeviceAuthorization, now: int) ->
     return False
 
 
-def _spend(connection: Connection, found: DeviceAuthorization, thumbprint: str) -> bool:
-    """Use the code up under a key; False if another request has. The database decides a race."""
+def _bind(connection: Connection, found: DeviceAuthorization, thumbprint: str) -> bool:
+    """Bind the code to a key; False if another key came first. The database decides a race."""
+    columns = device_authorizations.c
+    free = device_authorizations.update().where(columns.id == found.id, columns.thumbprint.in_(("", thumbprint)))
+    return changed_one(connection, free.values(thumbprint=thumbprint))
+
+
+def _spend(connection: Connection, found: DeviceAuthorization) -> bool:
+    """Use the code up; False if another request has. The database decides a race."""
     columns = device_authorizations.c
     allowed = device_authorizations.update().where(columns.id == found.id, columns.state == "allowed")
-    return changed_one(connection, allowed.values(state="spent", thumbprint=thumbprint))
+    return changed_one(connection, allowed.values(state="spent"))

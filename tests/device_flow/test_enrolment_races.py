@@ -14,7 +14,8 @@ from auth.oauth.device_approval import TerminalRequestOver, UserCodeUnknown, dis
 from auth.oauth.models import device_authorizations, oauth_grants
 from cli.till import Till
 from core.errors import Refusal
-from tests.device_flow.terminals_of_tests import Rotating, Software, new_key
+from tests.device_flow.terminals_of_tests import SCOPE, Rotating, Software, new_key
+from tests.oauth.clients_of_tests import Key
 from tests.oauth.test_races import MANY, ROUNDS, alone, at_once
 
 pytestmark = pytest.mark.parametrize("round_", range(ROUNDS))
@@ -53,6 +54,21 @@ def test_a_device_code_sent_by_many_at_once_gives_one_token(race, round_):
     assert {answer.json()["error"] for answer in answers if answer.status_code == 400} == {"invalid_grant"}
     software.granted = next(answer.json() for answer in answers if answer.status_code == 200)
     assert software.register().status_code == 201
+
+
+def test_a_code_without_a_key_belongs_to_one_of_many_keys(race, round_):
+    software, operator = race.software(), race.operator()
+    software.asked = software.client.post("/oauth/device_authorization", {"scope": SCOPE}).json()
+    race.type_code(operator, software.asked["user_code"])
+    race.allow(operator)
+    many = [apart(software) for _ in range(MANY)]
+    for one in many:
+        one.client.dpop = Key()
+    answers = at_once(lambda number: many[number].poll())
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 400: MANY - 1}
+    assert {answer.json()["error"] for answer in answers if answer.status_code == 400} == {"invalid_dpop_proof"}
+    winner = next(one for one in many if one.granted)
+    assert winner.register().status_code == 201
 
 
 def test_of_many_polls_at_once_one_is_in_time(race, round_):
