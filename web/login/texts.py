@@ -47,7 +47,7 @@ TEXTS = {
     ),
     "waiting.picture": Text("登录二维码", "Code for logging in"),
     "waiting.code": Text("不便扫码？在应用中输入：", "Cannot scan? Type this into the app:"),
-    "waiting.same_phone": Text("应用就在本机上？", "Is the app on this phone?"),
+    "waiting.same_phone": Text("应用就在这台设备上？", "Is the app on this device?"),
     "waiting.app": Text("打开社保卡应用", "Open the card app"),
     "waiting.care": Text(
         "仅当您自己打开了本页面时才继续。不要扫描别人发来的二维码。",
