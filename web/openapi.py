@@ -8,7 +8,7 @@ from flask_smorest import Api
 
 from auth.guard import CALLERS, Anyone, Rule, allow
 from auth.schemas import ProblemSchema
-from web.plain_routes import CONTENTS, PLAIN_ROUTES
+from web.plain_routes import CONTENTS, PLAIN_ROUTES, describe_pages, path_of
 
 TITLE = "Electronic social security card"
 
@@ -26,6 +26,8 @@ _SCHEMES = {
         "description": "RFC 9449 proof by the phone's key (ES256); before there is a token with `digest`, the base64url"
         " SHA-256 of the body",
     },
+    "clientSecret": {"type": "http", "scheme": "basic", "description": "`client_secret_basic`: client id and secret"},
+    "clientCertificate": {"type": "mutualTLS", "description": "`tls_client_auth` (RFC 8705), verified by the proxy"},
     "dpopToken": {"type": "http", "scheme": "dpop", "description": "`Authorization: DPoP <token>` from /oauth/token"},
     "signedRequest": {
         "type": "apiKey",
@@ -78,9 +80,10 @@ def name_callers(app: Flask, api: DescribedApi) -> None:
     paths.update(deepcopy(PLAIN_ROUTES))
     for path, method in CONTENTS:
         paths[path][method]["responses"]["200"]["content"] = deepcopy(CONTENTS[path, method])
+    describe_pages(app, paths)
     for rule in app.url_map.iter_rules():
         guard: Rule | None = getattr(app.view_functions[rule.endpoint], "rule", None)
-        operations = paths.get(_path_of(rule.rule))
+        operations = paths.get(path_of(rule.rule))
         if guard is None or operations is None:
             continue
         for method in (rule.methods or set()) & {"GET", "POST", "PUT", "DELETE"}:
@@ -95,13 +98,10 @@ def _describe_operation(operation: dict[str, Any], guard: Rule) -> None:
         operation["x-scope"] = guard.scope
     operation.setdefault("security", _SECURITY.get(guard.caller.__name__, []))
     responses = operation["responses"]
-    for status in _PROBLEMS if guard.caller is not Anyone else ():
+    speaks_oauth = "oauth" in operation["tags"]  # its refusals have OAuth's form, and stand there already
+    for status in _PROBLEMS if guard.caller is not Anyone and not speaks_oauth else ():
         if "$ref" in responses.get(str(status), {"$ref"}):  # flask-smorest refers to a form of errors that is not ours
             responses[str(status)] = {"$ref": f"#/components/responses/PROBLEM_{status}"}
-
-
-def _path_of(rule: str) -> str:
-    return rule.replace("<", "{").replace(">", "}")
 
 
 _DESCRIPTION = (

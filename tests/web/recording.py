@@ -8,6 +8,8 @@ from typing import Any
 import jsonschema_rs
 from flask import Flask
 
+from web.plain_routes import path_of
+
 HTTP_METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -45,7 +47,7 @@ class Recording:
             route = context.request.url_rule
         body = b"".join(self.app(environ, start))
         status, headers = begun[0]
-        path = str(route).replace("<", "{").replace(">", "}") if route else "-"
+        path = path_of(str(route)) if route else "-"
         kind = headers.get("content-type", "").partition(";")[0]
         self.answers.append(Answer(environ["REQUEST_METHOD"], path, int(status[:3]), kind, body))
         return [body]
@@ -82,6 +84,8 @@ def faults_of(description: dict[str, Any], answer: Answer) -> list[str]:
     if described is None:
         return [f"{answer.label}: this status is not described"]
     content = resolve(description, described).get("content", {})
+    if not content and not answer.body:
+        return []
     if answer.kind not in content:
         return [f"{answer.label}: {answer.kind} is not described"]
     schema = content[answer.kind].get("schema")

@@ -12,19 +12,8 @@ from auth.guard import CALLERS, Anyone, DeviceKey, Phone, Rule
 from auth.signed_requests import Terminal
 from tests.auth.forging import sha256
 from tests.web.callers import HEADERS, Proven
+from web.plain_routes import PAGES, path_of
 
-BESIDE_THE_API = (
-    "/.well-known/",
-    "/oauth/",
-    "/device",
-    "/docs/",
-    "/login/",
-    "/app/",
-    "/account",
-    "/livez",
-    "/readyz",
-    "/openapi.json",
-)
 IDS = {"card": "crd_", "enrollment": "enr_", "session": "ts_", "name": "docs.js"}
 
 
@@ -57,19 +46,28 @@ def test_every_guard_names_a_caller_that_there_is(shared_service):
     assert {rule.caller for _, rule in routes(shared_service.app) if rule} <= set(CALLERS)
 
 
-def test_every_route_is_part_of_the_api_or_stands_beside_it(shared_service, description):
-    paths = set(description["paths"])
-    unknown = [
-        str(route)
+def test_every_route_stands_in_the_description_with_every_method(shared_service, description):
+    described = {(path, method) for path, operations in description["paths"].items() for method in operations}
+    taken = {
+        (path_of(str(route)), method.lower())
         for route, _ in routes(shared_service.app)
-        if str(route).replace("<", "{").replace(">", "}") not in paths and not str(route).startswith(BESIDE_THE_API)
-    ]
-    assert unknown == []
+        for method in (route.methods or set()) - {"OPTIONS", "HEAD"}
+    }
+    assert taken == {(path, method) for path, method in described if method != "parameters"}
+
+
+def test_only_what_people_see_is_described_as_a_page(shared_service, description):
+    pages = {path for path, operations in description["paths"].items() if is_page(operations)}
+    assert {path.split("/")[1] for path in pages} <= {"docs", "login", "app", "account", "device"}
+
+
+def is_page(operations: dict[str, Any]) -> bool:
+    return any(PAGES in operation.get("tags", ()) for operation in operations.values() if isinstance(operation, dict))
 
 
 def test_the_description_names_caller_and_scope_of_every_operation(shared_service, description):
     for route, rule in routes(shared_service.app):
-        operations = description["paths"].get(str(route).replace("<", "{").replace(">", "}"), {})
+        operations = description["paths"].get(path_of(str(route)), {})
         for operation in (operations[method] for method in operations if method != "parameters"):
             assert rule is not None
             assert operation["x-caller"] == CALLERS[rule.caller]
