@@ -142,7 +142,7 @@ class RedisEphemeral:
         return int(self._exchange((("INCR", key), ("EXPIRE", key, seconds, "NX")))[0])
 
     def counted(self, key: str) -> int:
-        kept = self._redis.get(key)
+        kept = self._exchange((("GET", key),))[0]
         return int(kept) if isinstance(kept, bytes) else 0
 
     def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:
