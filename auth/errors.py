@@ -95,3 +95,21 @@ class ScopeMissing(Refusal):
     title_zh = "调用方无此操作权限。"
     next_en = "Ask the card centre for the scope named in the detail."
     next_zh = "请向社保卡中心申请相应权限。"
+
+
+class ChannelNotLive(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "channel_not_live"
+    title_en = "This channel is not live: it may not yet do anything that is about holders."
+    title_zh = "该渠道尚未上线，不能办理涉及持卡人的业务。"
+    next_en = "Finish the tests in the sandbox and ask the card centre to go live."
+    next_zh = "请完成沙箱测试后向社保卡中心申请上线。"
+
+
+class FormNotAgreed(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "signature_form_not_agreed"
+    title_en = "The signature is right, but the channel is not registered to sign in this form."
+    title_zh = "签名正确，但该渠道未登记使用此种签名方式。"
+    next_en = "Sign in a form that GET /v1/channel names, or ask the card centre for another one."
+    next_zh = "请使用 GET /v1/channel 所列的签名方式，或向社保卡中心申请变更。"

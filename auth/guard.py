@@ -15,19 +15,34 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from auth.addresses import counted_address
 from auth.blueprints import PLAIN_BODY
-from auth.errors import ProofWrong, ScopeMissing, StepUpNeeded, TerminalNotAllowed, TokenWrong
+from auth.channel_requests import Channel, SigningChannel
+from auth.errors import (
+    ChannelNotLive,
+    FormNotAgreed,
+    ProofWrong,
+    ScopeMissing,
+    StepUpNeeded,
+    TerminalNotAllowed,
+    TokenWrong,
+)
 from auth.oauth.access_tokens import ClientToken
 from auth.oauth.client_authentication import FUTURE_SECONDS, first_use
 from auth.oauth.scopes import SCOPES, reaches
 from auth.oauth.server import OAuthServer
+from auth.parties import Party
 from auth.plain_json import read_plain_json
 from auth.proofs import PROOF_SECONDS, DeviceProof, ProvenRequest, spent_key, verify_proof
+from auth.signed_forms.choice import read_signed
+from auth.signed_forms.received import Received
 from auth.signed_requests import SignedRequests, Terminal, spend_nonce
 from auth.tokens import TokenDesk
 from core.errors import Limited, Malformed
 from core.ground import Ground
 
 View = Callable[..., Any]
+
+PROVEN_CHANNEL = "ecard.proven_channel"
+"""Where the guard leaves the channel that has proven the request, in its environ: the answer is signed for it."""
 
 
 class Anyone:
@@ -73,7 +88,8 @@ class Gate:
     """What the guard needs; made once by ``web.runtime``."""
 
     ground: Ground
-    requests: SignedRequests
+    requests: SignedRequests[Party]
+    channels: SignedRequests[SigningChannel]
     tokens: TokenDesk
 
 
@@ -83,6 +99,7 @@ CALLERS = {
     Phone: "phone (token)",
     Terminal: "terminal",
     Partner: "partner (access token)",
+    Channel: "channel",
 }
 
 
@@ -94,37 +111,46 @@ def gate() -> Gate:
 class Rule:
     """Who may call a route, with which scope, and which of the limits of ``settings`` counts its calls.
 
-    ``resource`` is the path of the protected resource that a partner's token must be for.
+    ``resource`` is the path of the protected resource that a partner's token must be for; ``sandbox`` lets in channels
+    that are not live yet.
     """
 
     caller: type
     scope: str | None
     limit: str
     resource: str = "/v1"
+    sandbox: bool = False
 
 
 def allow(
-    caller: type, *, scope: str | None = None, limit: str = "phone_requests_per_minute", resource: str = "/v1"
+    caller: type,
+    *,
+    scope: str | None = None,
+    limit: str = "phone_requests_per_minute",
+    resource: str = "/v1",
+    sandbox: bool = False,
 ) -> Callable[[View], View]:
     """Let one kind of caller in.
 
     Args:
-        caller: ``Anyone``, ``DeviceKey``, ``Phone``, ``Terminal`` or ``Partner``.
-        scope: for terminals the institution's scope, for phones and partners the token's, that the route needs.
+        caller: ``Anyone``, ``DeviceKey``, ``Phone``, ``Terminal``, ``Partner`` or ``Channel``.
+        scope: for terminals the institution's scope, for channels their own, for phones and partners the token's, that
+            the route needs.
         limit: for phones and partners, the setting that limits the calls of a minute.
         resource: for partners, the protected resource that the route is a part of.
+        sandbox: for channels, whether one that is not live yet may call: only where nothing is about holders.
     """
     admit = _ADMIT[caller]
-    rule = Rule(caller, scope, limit, resource)
+    rule = Rule(caller, scope, limit, resource, sandbox)
 
     def decorate(view: View) -> View:
         def admitted(*args: Any, **kwargs: Any) -> Any:
-            _require_plain_body()
+            _take_plain_body(request.get_data())
             return view(*args, **kwargs)
 
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            return admit(view if caller is Anyone else admitted, rule, args, kwargs)
+            return admit(view if caller in _READ_BY_THEMSELVES else admitted, rule, args, kwargs)
 
         guarded.rule = rule  # type: ignore[attr-defined]  # read by the test of all routes and by OpenAPI
         return guarded
@@ -139,14 +165,48 @@ def _admit_anyone(view: View, _rule: Rule, args: tuple[Any, ...], kwargs: dict[s
 def _admit_terminal(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Verify, spend the nonce and run the view in one transaction: a request that failed half-way was never sent."""
     at = gate()
-    terminal = at.requests.verify_request(
+    proven = at.requests.verify_request(
         request.headers.get("Authorization"), request.method, request_target(), request.get_data()
     )
+    terminal = Terminal(proven.party, proven.evidence)
     if rule.scope and rule.scope not in terminal.party.institution.scopes:
         raise TerminalNotAllowed(f"scope {rule.scope}")
     with at.ground.database.transaction() as connection:
         spend_nonce(connection, terminal.evidence)
         return view(terminal, *args, **kwargs)
+
+
+def _admit_channel(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Do the same for a channel; from the moment on when it is proven, refusals too are signed for it."""
+    at = gate()
+    given = read_signed(_received(at))
+    proven = at.channels.verify(given.unverified)
+    channel = request.environ[PROVEN_CHANNEL] = Channel(proven.party, proven.evidence)
+    _require_channel_may(rule, channel)
+    with at.ground.database.transaction() as connection:
+        spend_nonce(connection, channel.evidence)
+        _take_plain_body(request.get_data(), given.content)
+        return view(channel, *args, **kwargs)
+
+
+def _received(at: Gate) -> Received:
+    return Received(
+        method=request.method,
+        path=_path(),
+        query=request.query_string.decode("latin-1"),
+        headers=request.headers.getlist,
+        body=request.get_data(),
+        origin=at.ground.settings.issuer,
+    )
+
+
+def _require_channel_may(rule: Rule, channel: Channel) -> None:
+    if channel.evidence.algorithm not in channel.party.algorithms:
+        raise FormNotAgreed(channel.evidence.algorithm)
+    if not channel.party.is_live and not rule.sandbox:
+        raise ChannelNotLive
+    if rule.scope and rule.scope not in channel.scopes:
+        raise ScopeMissing(f"scope {rule.scope}")
 
 
 def _admit_device_key(view: View, _rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -240,27 +300,33 @@ _ADMIT: dict[type, Callable[..., Any]] = {
     Phone: _admit_phone,
     Terminal: _admit_terminal,
     Partner: _admit_partner,
+    Channel: _admit_channel,
 }
+_READ_BY_THEMSELVES = frozenset({Anyone, Channel})
+"""Callers whose bodies the views, or the guard, read in another way: a channel's may be wrapped."""
 
 
-def _require_plain_body() -> None:
+def _take_plain_body(body: bytes, unwrapped: bytes | None = None) -> None:
     """Refuse, once it is known who calls, a body that is not JSON or that two readers would take differently."""
-    body = request.get_data()
-    if not body:
+    content = body if unwrapped is None else unwrapped
+    if not content:
         return
-    if request.mimetype != "application/json":
+    if unwrapped is None and request.mimetype != "application/json":
         raise UnsupportedMediaType
     try:
-        request.environ[PLAIN_BODY] = read_plain_json(body)
+        request.environ[PLAIN_BODY] = read_plain_json(content)
     except ValueError as error:
         raise Malformed("the body is not plain JSON") from error
 
 
 def request_target() -> str:
     """Give what the signature covers: the path in its one spelling (as it was routed), the query as it was sent."""
-    path = quote(request.path, safe="/:@!$&'()*+,;=-._~")
-    query = request.query_string.decode("latin-1")
+    path, query = _path(), request.query_string.decode("latin-1")
     return f"{path}?{query}" if query else path
+
+
+def _path() -> str:
+    return quote(request.path, safe="/:@!$&'()*+,;=-._~")
 
 
 def _proven(*, body: bytes | None = None, access_token: str | None = None) -> ProvenRequest:

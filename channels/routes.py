@@ -4,14 +4,21 @@ from typing import Any, cast
 from flask import current_app
 
 from auth.blueprints import ApiBlueprint
+from auth.channel_requests import Channel
 from auth.guard import DeviceKey, allow
+from channels.certificates import ChannelCertificate, list_certificates
 from channels.notices import list_notices
-from channels.schemas import NoticesQuerySchema, NoticesSchema
+from channels.registry import RegisteredChannel, get_channel
+from channels.schemas import NoticesQuerySchema, NoticesSchema, OwnChannelSchema
 from core.clock import to_text
 from core.ground import Ground
 
 blueprint = ApiBlueprint(
     "notices", __name__, url_prefix="/v1/notices", description="What happened to the holder's card."
+)
+
+own_channel = ApiBlueprint(
+    "channel", __name__, url_prefix="/v1/channel", description="What a partner app is registered as."
 )
 
 
@@ -26,3 +33,36 @@ def get_notices(caller: DeviceKey, given: dict[str, Any]) -> dict[str, Any]:
         notices, following = list_notices(connection, caller.proof.thumbprint, **given)
     items = [asdict(notice) | {"happened_at": to_text(notice.happened_at)} for notice in notices]
     return {"items": items, "next": following}
+
+
+@own_channel.get("")
+@allow(Channel, sandbox=True)
+@own_channel.response(200, OwnChannelSchema)
+def get_own_channel(caller: Channel) -> dict[str, Any]:
+    """See what the register says of the caller: how it stands, what it may do, and when its certificates end."""
+    ground = cast("Ground", current_app.extensions["core.ground"])
+    with ground.database.transaction() as connection:
+        channel = get_channel(connection, caller.id)
+        certificates = list_certificates(connection, caller.id)
+    live = [_shown_certificate(certificate) for certificate in certificates if certificate.is_live(ground.clock())]
+    return _shown_channel(channel) | {"serial": caller.serial, "certificates": live}
+
+
+def _shown_channel(channel: RegisteredChannel) -> dict[str, Any]:
+    return {
+        "id": channel.id,
+        "name_zh": channel.name_zh,
+        "name_en": channel.name_en,
+        "class": channel.channel_class,
+        "tier": channel.tier,
+        "above": channel.above,
+        "standing": channel.standing,
+        "scopes": list(channel.scopes),
+        "algorithms": list(channel.algorithms),
+        "requests_per_minute": channel.requests_per_minute,
+    }
+
+
+def _shown_certificate(certificate: ChannelCertificate) -> dict[str, Any]:
+    begins, ends = to_text(certificate.not_before), to_text(certificate.not_after)
+    return {"serial": certificate.serial, "not_before": begins, "not_after": ends}

@@ -84,6 +84,7 @@ def create_app(runtime: Runtime) -> Flask:
         qr.routes.codes,
         qr.routes.redemptions,
         channels.routes.blueprint,
+        channels.routes.own_channel,
     ):
         api.register_blueprint(blueprint)
     for plain in (oauth, oauth_server, app_associations, health, docs, login_pages, account_pages, device_pages):

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from auth.channel_requests import ChannelRegister, SigningChannel
+from auth.signed_requests import SignedRequests
 from channels.desk import ChannelDesk
+from channels.signing import find_signing_channel
 from core.ground import Ground
 from sm import city_keys
 from sm.ceremony import read_operators
@@ -12,6 +15,15 @@ from sm.certificates import PARTNER_PURPOSE, Certificate, RevocationList
 from sm.certificates.issuing import Subject
 from sm.keystore import KeyStore
 from sm.sm2 import Provider
+
+
+def open_channel_requests(ground: Ground, provider: Provider) -> SignedRequests[SigningChannel]:
+    """Let the guard's verifier find channels in the register."""
+
+    def find(channel: str, serial: str) -> SigningChannel | None:
+        return find_signing_channel(ground.database, channel, serial)
+
+    return SignedRequests(ground, provider, ChannelRegister(ground, find))
 
 
 def open_channels(

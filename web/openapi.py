@@ -17,6 +17,7 @@ _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "Phone": [{"dpopToken": [], "dpopProof": []}],
     "Partner": [{"dpopToken": [], "dpopProof": []}],
     "Terminal": [{"signedRequest": []}],
+    "Channel": [{"signedRequest": []}],
 }
 _SCHEMES = {
     "dpopProof": {

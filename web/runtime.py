@@ -28,7 +28,7 @@ from auth.oauth.nonces import ProofNonces
 from auth.oauth.server import OAuthServer, open_server
 from auth.oauth.stored_secrets import StoredSecrets
 from auth.oauth.token_keys import TokenKeys, load_token_keys
-from auth.signed_requests import SignedRequests
+from auth.signed_requests import SignedRequests, TerminalRegister
 from auth.tokens import TokenDesk
 from channels.desk import ChannelDesk
 from core.audit import AuditTrail
@@ -65,7 +65,7 @@ from sm.keystore.protocol import require_environment
 from sm.providers import open_provider
 from sm.sm2 import Provider
 from sm.token_keys import CLIENT_RINGS, PHONE_RINGS, TokenRing
-from web.channel_wiring import open_channels
+from web.channel_wiring import open_channel_requests, open_channels
 from web.schema_version import require_migrated
 
 Kept = TypeVar("Kept")
@@ -175,8 +175,12 @@ def _open_ephemeral(settings: Settings, durable: DatabaseEphemeral) -> Ephemeral
 
 
 def _open_gate(ground: Ground, store: KeyStore, provider: Provider) -> Gate:
-    keys = _hold_token_keys(ground, store, provider, PHONE_RINGS)
-    return Gate(ground, SignedRequests(ground, provider), TokenDesk(ground, keys))
+    return Gate(
+        ground=ground,
+        requests=SignedRequests(ground, provider, TerminalRegister(ground)),
+        channels=open_channel_requests(ground, provider),
+        tokens=TokenDesk(ground, _hold_token_keys(ground, store, provider, PHONE_RINGS)),
+    )
 
 
 def _hold_token_keys(

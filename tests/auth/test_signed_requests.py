@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from auth.errors import SignatureWrong
 from auth.models import signed_requests
 from auth.parties import add_key, set_standing, withdraw_key
-from auth.signed_requests import SignedRequests
+from auth.signed_requests import SignedRequests, TerminalRegister
 from cli.till import Till
 from sm.der import signature_to_der
 from sm.digest import sm3
@@ -299,7 +299,8 @@ def test_of_many_who_send_the_same_request_at_once_one_is_let_in(service):
 def ticking(still_service: Service) -> tuple[SignedRequests, dict[str, float]]:
     """A worker's own look at signed requests, and the seconds that it counts."""
     ticks = {"now": 1000.0}
-    return SignedRequests(still_service.runtime.ground, PROVIDER, lambda: ticks["now"]), ticks
+    ground = still_service.runtime.ground
+    return SignedRequests(ground, PROVIDER, TerminalRegister(ground), lambda: ticks["now"]), ticks
 
 
 @pytest.mark.parametrize("end", ["withdraw", "suspend"])

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
+from auth.channel_requests import Channel
 from auth.guard import DeviceKey, Partner, Phone, Rule
 from auth.signed_requests import Terminal
+from channels.registry import MOST_REQUESTS, SCOPES
 from cli.phone import Phone as PhoneOfHolder
 from cli.till import Till
 from tests.auth.forging import sha256
+from tests.channels.partners import make_partner
 from tests.device_flow.terminals_of_tests import settle
 from tests.service import Service
 
@@ -22,7 +25,7 @@ HEADERS = {"Authorization": PROVE, "DPoP": PROVE}
 
 
 class Proven:
-    """Signs what passes through it; ``phone`` and ``till`` may be changed between requests.
+    """Signs what passes through it; ``phone``, ``till`` and ``channel`` may be changed between requests.
 
     As a partner calls the software of a terminal that an operator, the phone's holder, has allowed to register itself.
     """
@@ -31,6 +34,7 @@ class Proven:
         self.service = service
         self.phone = phone
         self.till = till
+        self.channel = make_partner(service, scopes=list(SCOPES), requests_per_minute=MOST_REQUESTS)
         town = settle(service, phone)
         self.software = town.let_in(town.software())
 
@@ -47,6 +51,8 @@ class Proven:
         caller = self._caller_of(environ)
         if caller is Terminal:
             return {"HTTP_AUTHORIZATION": self.till.sign(method, _target(environ), body)}
+        if caller is Channel:
+            return {"HTTP_AUTHORIZATION": self.channel.sign(method, _target(environ), body)}
         if caller is Phone:
             proof = self.phone.proof(method, path, ath=sha256(self.phone.token.encode()))
             return {"HTTP_AUTHORIZATION": f"DPoP {self.phone.token}", "HTTP_DPOP": proof}

@@ -12,6 +12,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from werkzeug.test import Client
 
 from auth.guard import CALLERS
+from tests.channels.partners import make_partner as make_channel
 from tests.device_flow.terminals_of_tests import Rotating, new_key, settle
 from tests.login.browser import Browser
 from tests.oauth.clients_of_tests import make_partner, make_relying_party
@@ -159,6 +160,7 @@ def test_everything_that_the_story_answers_is_as_described(sqlite_service):
     _enrol_a_scanner(sqlite_service, phone)
     _get_and_use_tokens(sqlite_service, phone)
     _end_what_rests_on_the_card(unrecorded, phone, card)
+    make_channel(sqlite_service).send("GET", "/v1/channel")
     phone = sqlite_service.enroll(card=sqlite_service.make_card(2))
     phone.call("POST", f"/v1/cards/{phone.card}/loss-reports")
     phone.code("medical")

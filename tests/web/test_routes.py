@@ -8,9 +8,11 @@ import pytest
 from werkzeug.routing import Rule as Route
 from werkzeug.test import Client, TestResponse
 
+from auth.channel_requests import Channel
 from auth.guard import CALLERS, Anyone, DeviceKey, Phone, Rule
 from auth.signed_requests import Terminal
 from tests.auth.forging import sha256
+from tests.channels.partners import make_partner
 from tests.web.callers import HEADERS, Proven
 from web.plain_routes import PAGES, path_of
 
@@ -82,7 +84,7 @@ def test_whoever_proves_nothing_is_let_in_only_where_anyone_is(shared_service):
             assert_refused(client.open(path, method=method, json={}), method, path)
 
 
-@pytest.mark.parametrize("caller", [DeviceKey, Phone, Terminal], ids=lambda caller: caller.__name__)
+@pytest.mark.parametrize("caller", [DeviceKey, Phone, Terminal, Channel], ids=lambda caller: caller.__name__)
 def test_each_kind_of_caller_is_let_in_only_where_it_is_named(edge, caller):
     client = Client(edge.service.app)
     for method, path, rule in requests(edge.service.app):
@@ -96,6 +98,8 @@ def credentials(edge: Proven, caller: type, method: str, path: str, body: bytes)
     """Prove a request as this caller would, whether or not the route knows it."""
     if caller is Terminal:
         return {"Authorization": edge.till.sign(method, path, body)}
+    if caller is Channel:
+        return {"Authorization": edge.channel.sign(method, path, body)}
     if caller is DeviceKey:
         return {"DPoP": edge.phone.proof(method, path, digest=sha256(body))}
     proof = edge.phone.proof(method, path, ath=sha256(edge.phone.token.encode()), jti=sha256(path.encode() + b"phone"))
@@ -106,7 +110,21 @@ def assert_refused(answer: TestResponse, method: str, path: str) -> None:
     assert answer.status_code == 401, (method, path, answer.text)
     assert answer.headers.getlist("WWW-Authenticate"), (method, path)
     if path.startswith("/v1/"):  # OAuth's own endpoints answer in OAuth's form
-        assert json.loads(answer.data)["code"] in {"signature_missing", "proof_wrong", "token_wrong"}, (method, path)
+        code = json.loads(answer.data)["code"]
+        assert code in {"signature_missing", "signature_wrong", "proof_wrong", "token_wrong"}, (method, path)
+
+
+def test_a_channel_that_is_not_live_or_without_a_scope_is_let_in_nowhere_where_either_is_needed(edge):
+    service = edge.service
+    edges = {standing: Proven(service, edge.phone, edge.till) for standing in ("sandbox", "live")}
+    for standing, without in edges.items():
+        without.channel = make_partner(service, standing, scopes=[])
+    for method, path, rule in requests(service.app):
+        if rule.caller is Channel:
+            early = Client(edges["sandbox"]).open(path, method=method, json={}, headers=HEADERS)
+            assert (early.status_code == 403) != rule.sandbox, path
+            bare = Client(edges["live"]).open(path, method=method, json={}, headers=HEADERS)
+            assert (bare.status_code == 403) == bool(rule.scope), path
 
 
 def test_a_terminal_without_a_scope_is_let_in_nowhere_where_one_is_needed(edge):
