@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from auth.apps.register import ANDROID, APPLE, App, add_app, list_apps, remove_app
 from auth.oauth.client_register import (
@@ -58,11 +58,13 @@ def clients() -> None:
 
 
 @clients.command()
-@click.option("--profile", type=click.Choice(list(PROFILES)), required=True)
+@click.option("--profile", type=click.Choice(list(PROFILES)), required=True, help="What kind of client; see above.")
 @click.option("--name-zh", required=True, help="What holders are shown, e.g. 示范银行.")
-@click.option("--name-en", required=True)
+@click.option("--name-en", required=True, help="The same in English.")
 @click.option("--authentication", type=click.Choice(AUTHENTICATIONS), required=True, help="How it proves itself.")
-@click.option("--redirect-uri", "redirect_uris", multiple=True, metavar="https://…")
+@click.option(
+    "--redirect-uri", "redirect_uris", multiple=True, metavar="https://…", help="Where browsers come back to."
+)
 @click.option("--scope", "scopes", type=click.Choice(list(SCOPES)), multiple=True, help="What it may ask for.")
 @click.option("--audience", "audiences", multiple=True, help="Resources it may ask for.  [default: this service's /v1]")
 @click.option("--tls-subject", help="Subject of its certificate (RFC 4514), for tls_client_auth.")
@@ -71,7 +73,11 @@ def clients() -> None:
 @click.option("--dpop/--no-dpop", default=None, help="Whether its tokens are bound to a key.  [default: its profile's]")
 @_OPERATOR
 def register(operator: str, **fields: Any) -> None:
-    """Enter a client and print its id (cli_...)."""
+    """Enter a client and print its id (cli_...).
+
+    The profile says what it must do: partner (a back end; pushed requests, DPoP), native (an app), relying_party (a
+    public service that takes the card as login), terminal (software of scanners). Give it a key or a secret next.
+    """
     with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
         now = runtime.ground.clock()
         made = register_client(connection, Registration(**fields), default_audience=runtime.oauth.desk.api, at=now)
@@ -204,7 +210,8 @@ def apps(client: str) -> None:
     with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
         require_client(connection, client)
         rows = list_apps(connection, client)
-    table = Table("platform", "app", "opens logins", "certificates")
+    whole = [Column(name, overflow="fold") for name in ("app", "certificates")]
+    table = Table("platform", whole[0], "opens logins", whole[1])
     for row in rows:
         table.add_row(row.platform, row.name, "yes" if row.opens_logins else "no", "\n".join(row.fingerprints))
     Console().print(table)

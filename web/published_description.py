@@ -11,7 +11,6 @@ _KEY = {
     "properties": dict.fromkeys(("kty", "crv", "x", "y", "use", "alg", "kid"), TEXT),
 }
 _LISTS = {"type": "array", "items": TEXT}
-_UNAVAILABLE = {"503": answer_of("Something that is needed does not answer", {"status": {"type": "integer"}})}
 
 
 def _published(summary: str, description: str, schema: dict[str, Any], **responses: Any) -> dict[str, Any]:
@@ -25,8 +24,10 @@ def _metadata(summary: str) -> dict[str, Any]:
     return _published(summary, "The metadata; may be kept for five minutes", schema)
 
 
-_NOT_MODIFIED = {"description": "As the If-None-Match names it"}
-_ASSOCIATIONS = {"304": _NOT_MODIFIED}
+_ASSOCIATIONS = {
+    "304": {"description": "As the If-None-Match names it"},
+    "503": {"$ref": "#/components/responses/PROBLEM_503"},
+}
 
 PUBLISHED_ROUTES: dict[str, Any] = {
     "/.well-known/oauth-authorization-server": _metadata("Say what this authorization server can do (RFC 8414)."),

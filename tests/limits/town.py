@@ -1,7 +1,7 @@
 """A service behind a proxy, so that a test can call it from any address."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,10 @@ def open_town(database_url: str, home: Path, **settings: Any) -> Iterator[Town]:
         yield Town(service, make_holder(service))
 
 
-def look(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
-    """Take from an answer all that somebody who guesses could compare."""
-    headers = {name: value for name, value in answer.headers.items() if name not in PER_REQUEST}
-    request_id = answer.headers["X-Request-Id"]
-    return answer.status_code, answer.text.replace(request_id, "…"), headers
+def look(answer: httpx.Response, but: Mapping[str, str] | None = None) -> tuple[int, str, dict[str, str]]:
+    """Take from an answer all that somebody who guesses could compare; ``but`` what differs because he asked so."""
+    text, headers = answer.text, dict(answer.headers)
+    for asked, instead in {answer.headers["X-Request-Id"]: "…", **(but or {})}.items():
+        text = text.replace(asked, instead)
+        headers = {name: value.replace(asked, instead) for name, value in headers.items()}
+    return answer.status_code, text, {name: value for name, value in headers.items() if name not in PER_REQUEST}
