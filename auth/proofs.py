@@ -93,7 +93,7 @@ def _read_proof(given: str | None) -> tuple[Mapping[str, Any], Mapping[str, Any]
     try:
         header, claims = read_compact(given)
         public_jwk = _read_public_jwk(header.get("jwk"))
-        verify_es256(given, _public_key(public_jwk["x"], public_jwk["y"]), header)
+        verify_es256(given, _public_key(public_jwk["x"], public_jwk["y"]), header.get("alg"))
     except ValueError as error:
         raise ProofWrong(type(error).__name__) from error
     return header, claims, public_jwk

@@ -50,6 +50,17 @@ _LOST_SECONDS = 12
 """After this a client's new assertion is one that the lost Redis cannot have seen, even by a clock ten seconds fast."""
 
 
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """What one journey to the store does; ``once`` and ``counted`` may be left out."""
+
+    looked: str
+    once: str | None = None
+    once_seconds: int = 0
+    counted: str | None = None
+    seconds: int = 0
+
+
 class Ephemeral(Protocol):
     """Short memory shared by all workers. Raises ``Unavailable`` where no store answers."""
 
@@ -67,6 +78,10 @@ class Ephemeral(Protocol):
 
     def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:
         """Do both in one journey."""
+        ...
+
+    def add_once_count_and_look(self, journey: "Journey") -> tuple[bool, int, int]:
+        """Remember, count and look in one journey: whether it was new, the events counted, the events looked at."""
         ...
 
     def put(self, key: str, value: bytes, seconds: int) -> bool:
@@ -105,6 +120,12 @@ class DatabaseEphemeral:
     def add_once_and_count(self, once: str, once_seconds: int, counted: str, seconds: int) -> tuple[bool, int]:
         with self._database.transaction():
             return self.add_once(once, once_seconds), self.count(counted, seconds)
+
+    def add_once_count_and_look(self, journey: Journey) -> tuple[bool, int, int]:
+        with self._database.transaction():
+            new = journey.once is None or self.add_once(journey.once, journey.once_seconds)
+            count = self.count(journey.counted, journey.seconds) if journey.counted else 0
+            return new, count, self.counted(journey.looked)
 
     def put(self, key: str, value: bytes, seconds: int) -> bool:
         with self._database.transaction() as connection:
@@ -154,6 +175,16 @@ class RedisEphemeral:
         )
         first, count, _ = self._exchange(commands)
         return first is not None, int(count)
+
+    def add_once_count_and_look(self, journey: Journey) -> tuple[bool, int, int]:
+        commands: list[tuple[str | bytes | int, ...]] = [("GET", journey.looked)]
+        if journey.once:
+            commands.append(("SET", journey.once, b"1", "EX", journey.once_seconds, "NX"))
+        if journey.counted:
+            commands += [("INCR", journey.counted), ("EXPIRE", journey.counted, journey.seconds, "NX")]
+        looked, *rest = self._exchange(commands)
+        new = not journey.once or rest.pop(0) is not None
+        return new, int(rest[0]) if journey.counted else 0, int(looked or 0)
 
     def _exchange(self, commands: Sequence[tuple[str | bytes | int, ...]]) -> list[Any]:
         """Pack commands once, send them in one write and read their answers.
@@ -244,6 +275,18 @@ class FallbackEphemeral:
             else:
                 return first and self._is_new_to_both(once, b"1", once_seconds), count
         return self._second.add_once_and_count(once, once_seconds, counted, seconds)
+
+    def add_once_count_and_look(self, journey: Journey) -> tuple[bool, int, int]:
+        if not self._breaker.is_open():
+            try:
+                new, count, looked = self._first.add_once_count_and_look(journey)
+            except redis.RedisError as error:
+                self._fail(error)
+            else:
+                if journey.once:
+                    new = new and self._is_new_to_both(journey.once, b"1", journey.once_seconds)
+                return new, count, looked
+        return self._second.add_once_count_and_look(journey)
 
     def put(self, key: str, value: bytes, seconds: int) -> bool:
         if not self._breaker.is_open():

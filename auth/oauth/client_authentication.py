@@ -19,7 +19,7 @@ from auth.oauth.clients import Client, millis_now
 from auth.oauth.desk import OAuthDesk
 from auth.oauth.errors import InvalidClientError, InvalidRequestError, refuse_client
 from auth.oauth.jws import CLIENT_ALGORITHMS, SignatureRefused, read_unverified, verify_signature
-from auth.oauth.limits import count_client, count_failure, require_few_failures
+from auth.oauth.limits import count_failure, count_proven_client
 from auth.oauth.requests import GivenRequest
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -33,12 +33,20 @@ _UNPROVEN = "The client is unknown or did not prove who it is"
 
 
 @dataclass(frozen=True, slots=True)
+class Assertion:
+    """What of a proven assertion is left to do: to be remembered under its name, so that it counts once."""
+
+    name: str
+    first_use: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """Whom a request says that it is from; ``verify`` raises unless that client is proven."""
 
     name: str | None
     methods: tuple[str, ...]
-    verify: Callable[[OAuthDesk, Client], None]
+    verify: Callable[[OAuthDesk, Client], Assertion | None]
 
 
 def authenticate_client(desk: OAuthDesk, given: GivenRequest) -> tuple[Client, str]:
@@ -48,15 +56,14 @@ def authenticate_client(desk: OAuthDesk, given: GivenRequest) -> tuple[Client, s
     failed too often from this address.
     """
     claim = _READ[_shown_method(given)](given)
-    require_few_failures(desk, claim.name, given.caller)
     try:
         client = _find(desk, claim)
-        claim.verify(desk, client)
+        assertion = claim.verify(desk, client)
         _require_same_name(given, client)
+        _spend_and_count(desk, client, given.caller, assertion)
     except InvalidClientError:
         count_failure(desk, claim.name, given.caller)
         raise
-    count_client(desk, client)
     return client, client.authentication
 
 
@@ -119,13 +126,13 @@ def _read_assertion(given: GivenRequest) -> Claim:
         raise refuse_client(_UNPROVEN) from refused
     subject = claims.get("sub")
 
-    def verify(desk: OAuthDesk, client: Client) -> None:
+    def verify(desk: OAuthDesk, client: Client) -> Assertion:
         try:
             verify_client_signature(desk, client, header, assertion)
         except SignatureRefused as refused:
             raise refuse_client(_UNPROVEN) from refused
         _require_claims(desk, client, claims)
-        _spend(desk, client, claims)
+        return _name_assertion(client, claims)
 
     return Claim(subject if isinstance(subject, str) else None, ("private_key_jwt",), verify)
 
@@ -173,15 +180,23 @@ def _require_claims(desk: OAuthDesk, client: Client, claims: dict[str, Any]) -> 
         raise refuse_client("iat and nbf must not lie ahead")
 
 
-def _spend(desk: OAuthDesk, client: Client, claims: dict[str, Any]) -> None:
+def _name_assertion(client: Client, claims: dict[str, Any]) -> Assertion:
     jti = claims.get("jti")
     if not isinstance(jti, str) or not 1 <= len(jti) <= 256:
         raise refuse_client("jti must be 1 to 256 characters")
-    name = hashlib.sha256(f"{client.id}.{jti}".encode()).hexdigest()
-    if not desk.ground.ephemeral.add_once(f"client-assertion:{name}", ASSERTION_SECONDS + 2 * FUTURE_SECONDS):
-        raise refuse_client("This assertion was used before")
     expires, issued, _ = _times(claims)
-    desk.ground.ephemeral.require_memory(first_use(max(issued, expires - ASSERTION_SECONDS)))
+    name = hashlib.sha256(f"{client.id}.{jti}".encode()).hexdigest()
+    return Assertion(f"client-assertion:{name}", first_use(max(issued, expires - ASSERTION_SECONDS)))
+
+
+def _spend_and_count(desk: OAuthDesk, client: Client, caller: str, assertion: Assertion | None) -> None:
+    if assertion is None:
+        count_proven_client(desk, client, caller)
+        return
+    seconds = ASSERTION_SECONDS + 2 * FUTURE_SECONDS
+    if not count_proven_client(desk, client, caller, once=assertion.name, once_seconds=seconds):
+        raise refuse_client("This assertion was used before")
+    desk.ground.ephemeral.require_memory(assertion.first_use)
 
 
 def first_use(made: float) -> datetime:

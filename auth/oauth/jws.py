@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import Algorithm, OKPAlgorithm
 
-from auth.compact import decode_base64url, encode_base64url, read_compact
+from auth.compact import decode_base64url, encode_base64url, read_compact, verify_es256
 from sm.errors import SmError
 from sm.sm2 import FIELD_SIZE, Provider, Verifier
 from sm.token_keys import ES256, SM2, open_p256
@@ -107,11 +107,14 @@ def read_unverified(given: str, limit: int) -> tuple[dict[str, Any], dict[str, A
 
 
 def verify_signature(given: str, algorithm: object, key: VerifyingKey) -> None:
-    """Prove a compact JWS under one key; raises ``SignatureRefused``."""
+    """Prove a compact JWS that ``read_unverified`` has read under one key; raises ``SignatureRefused``."""
     if not isinstance(algorithm, str) or algorithm not in key.algorithms:
         raise SignatureRefused("the key is not used with this algorithm")
     try:
-        _jws.decode(given, key.key, algorithms=[algorithm])
+        if algorithm == ES256.algorithm:
+            verify_es256(given, key.key, algorithm)
+        else:
+            _jws.decode(given, key.key, algorithms=[algorithm])
     except (jwt.PyJWTError, ValueError) as error:
         raise SignatureRefused(type(error).__name__) from error
 

@@ -7,6 +7,7 @@ count, ``Unavailable`` leaves instead of an answer: nobody passes uncounted.
 
 from auth.oauth.clients import Client
 from auth.oauth.desk import OAuthDesk
+from core.ephemeral import Journey
 from core.errors import Limited
 
 WINDOW_SECONDS = 60
@@ -22,28 +23,35 @@ def count_device_authorization(desk: OAuthDesk, address: str) -> None:
     _count(desk, "device_authorizations_per_minute", address)
 
 
-def require_few_failures(desk: OAuthDesk, claimed: str | None, address: str) -> None:
-    """Refuse, before it is looked at, the proof of a client that failed too often from this address.
+def count_proven_client(
+    desk: OAuthDesk, client: Client, address: str, *, once: str | None = None, once_seconds: int = 0
+) -> bool:
+    """Count a client that has proven itself and remember its assertion: False if that was remembered already.
 
-    From everywhere else the same client goes on: nobody can lock out another one. Raises ``Limited``.
+    Raises ``Limited`` for one that calls too often, and for one that failed too often from this address: a right guess
+    is then told from a wrong one by nothing. From everywhere else the same client goes on: nobody can lock out another
+    one. A public client proves nothing: whoever names it could use its limit up for all its holders, so it has none.
     """
-    most = desk.ground.settings.client_failures_per_minute
-    if desk.ground.ephemeral.counted(_failures(desk, claimed, address)) >= most:
-        raise _limited("client_failures_per_minute", most)
+    settings = desk.ground.settings
+    counted = None if client.is_public else _key(desk, "client_requests_per_minute", client.id)
+    new, requests, failures = desk.ground.ephemeral.add_once_count_and_look(
+        Journey(_failures(desk, client.id, address), once, once_seconds, counted, WINDOW_SECONDS)
+    )
+    if failures >= settings.client_failures_per_minute:
+        raise _limited("client_failures_per_minute", settings.client_failures_per_minute)
+    if requests > settings.client_requests_per_minute:
+        raise _limited("client_requests_per_minute", settings.client_requests_per_minute)
+    return new
 
 
 def count_failure(desk: OAuthDesk, claimed: str | None, address: str) -> None:
-    """Remember that somebody at this address did not prove to be the client that it named, known or not."""
-    desk.ground.ephemeral.count(_failures(desk, claimed, address), WINDOW_SECONDS)
+    """Remember that somebody at this address did not prove to be the client that it named, known or not.
 
-
-def count_client(desk: OAuthDesk, client: Client) -> None:
-    """Limit a client that has proven itself; raises ``Limited``.
-
-    A public client proves nothing: whoever names it could use its limit up for all its holders, so it has none.
+    Raises ``Limited`` for one failure too many.
     """
-    if not client.is_public:
-        _count(desk, "client_requests_per_minute", client.id)
+    most = desk.ground.settings.client_failures_per_minute
+    if desk.ground.ephemeral.count(_failures(desk, claimed, address), WINDOW_SECONDS) > most:
+        raise _limited("client_failures_per_minute", most)
 
 
 def count_holder_token(desk: OAuthDesk, holder: str) -> None:
