@@ -68,6 +68,9 @@ def _decode(given: bytes) -> str:
         text = given.decode("ascii")
         if not all(set(part[:2]) <= _HEX and len(part) >= 2 for part in text.split("%")[1:]):
             raise InvalidRequestError("a percent sign without two hexadecimal digits")
-        return unquote_to_bytes(text.replace("+", " ")).decode()
+        decoded = unquote_to_bytes(text.replace("+", " ")).decode()
     except UnicodeDecodeError:
         raise InvalidRequestError("the parameters are not UTF-8 in percent encoding") from None
+    if "\x00" in decoded:
+        raise InvalidRequestError("the parameters hold NUL")  # no text column keeps one
+    return decoded

@@ -142,6 +142,15 @@ def test_forms_of_logins_that_never_were_are_refused(visitors, browser, form, lo
     assert "<b>" not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/login/{}", "/login/{}/number", "/device/{}/code", "/login/for/{}", "/app/login/{}"])
+@pytest.mark.parametrize("odd", ["%0d%0aX: y", "%0a", "x%09", "%1f", "a%5cb", "%2e%2e", "%7f", "%25", "a%3fb%23c"])
+def test_odd_addresses_are_no_fault_and_lead_nowhere_else(visitors, path, odd):
+    answer = visitors.browser().http.get(path.format(odd))
+    assert answer.status_code < 500
+    assert "X" not in answer.headers
+    assert answer.headers.get("Location", "/login/").startswith(("/login/", "/device/"))
+
+
 @pytest.mark.parametrize(
     "number", ["<b>", "'; DROP TABLE logins; --", "\u202e1234", "12\n34", "१२३४", "-123", "1e3", "0x1F"]
 )

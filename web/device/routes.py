@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, request
 from sqlalchemy.engine import Connection
@@ -108,7 +109,7 @@ def get_device_page(login: str) -> Response:
 @allow(Anyone)
 def get_form_address(login: str, _form: str) -> Response:
     """Lead back whoever opens the address of a form."""
-    return go_to(in_this_language(f"/device/{login}"))
+    return go_to(in_this_language(f"/device/{quote(login)}"))
 
 
 @blueprint.post("/device/<login>/code")

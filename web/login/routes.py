@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import cast
+from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, jsonify
 from sqlalchemy.engine import Connection
@@ -77,7 +78,7 @@ def get_login_state(login: str) -> Response:
 @allow(Anyone)
 def get_form_address(login: str, _form: str) -> Response:
     """Lead back to the login whoever opens the address of one of its forms."""
-    return go_to(in_this_language(f"/login/{login}"))
+    return go_to(in_this_language(f"/login/{quote(login)}"))
 
 
 @blueprint.get("/app/login/<code>")
