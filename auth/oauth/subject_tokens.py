@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from auth.oauth.client_authentication import FUTURE_SECONDS, verify_client_signature
+from auth.oauth.client_authentication import FUTURE_SECONDS, first_use, verify_client_signature
 from auth.oauth.clients import Client
 from auth.oauth.desk import OAuthDesk
 from auth.oauth.errors import InvalidRequestError
@@ -91,6 +91,7 @@ def _spend(desk: OAuthDesk, client: Client, claims: dict[str, Any]) -> None:
     name = hashlib.sha256(f"{client.id}.{jti}".encode(errors="surrogatepass")).hexdigest()
     if not desk.ground.ephemeral.add_once(f"subject-token:{name}", STATED_SECONDS + 2 * FUTURE_SECONDS):
         raise InvalidRequestError("This subject token was used before")
+    desk.ground.ephemeral.require_memory(first_use(_read_seconds(claims, "iat")))
 
 
 def _read_seconds(claims: dict[str, Any], name: str) -> float:

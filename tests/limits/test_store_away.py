@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from tests.exchange.returning import make_link
 from tests.limits.test_limits import BEFORE_ANYBODY_IS_PROVEN, PUBLISHED, assert_limited
 from tests.limits.town import HERE, Town, open_town
 from tests.oauth.clients_of_tests import OAuthClient, make_native, make_partner, make_relying_party
@@ -48,6 +49,13 @@ def test_without_redis_the_address_is_counted_on(without_redis):
     answers = [without_redis.at(HERE).post("/oauth/par") for _ in range(61)]
     assert [answer.status_code for answer in answers[:-1]] == [400] * 60
     assert_limited(answers[-1])
+
+
+def test_without_redis_a_customer_s_statement_that_it_may_have_seen_is_refused(without_redis):
+    link = make_link(without_redis.holder, make_partner(without_redis.service))
+    now = link.client.now()
+    assert_away(link.exchange(link.statement(iat=now - 12, exp=now + 48)))
+    assert link.exchange().status_code == 200
 
 
 def test_without_redis_clients_and_their_failures_are_counted_on(without_redis):
