@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from auth.institution_operators import NotAnOperator, lock_appointment
 from auth.models import institutions, parties, party_keys
 from auth.oauth.desk import OAuthDesk
+from auth.oauth.device_approval import require_purposes
 from auth.oauth.models import device_authorizations
 from auth.parties import add_key, register_terminal
 from auth.signed_requests import Terminal
@@ -91,8 +92,8 @@ def register_itself(
 ) -> RegisteredTerminal:
     """Enter the terminal that a grant stands for with its first key; the same key again gets the same answer.
 
-    Raises ``KeyUnproven``, ``KeyKnown``, ``GrantUsed``, ``NotAnOperator`` where the operator may not allow it any
-    longer, and ``Missing`` for a grant of another kind.
+    Raises ``KeyUnproven``, ``KeyKnown``, ``GrantUsed``, ``NotAnOperator`` or ``PurposesNotAllowed`` where the operator
+    may not allow it any longer, and ``Missing`` for a grant of another kind.
     """
     columns = device_authorizations.c
     allowed = _get_allowed(connection, grant)
@@ -161,11 +162,12 @@ def _get_allowed(connection: Connection, grant: str) -> sa.Row[Any]:
 
 
 def _require_operator(desk: OAuthDesk, connection: Connection, allowed: sa.Row[Any]) -> None:
-    """Require that who allowed it might still do so; a dismissal waits for this transaction."""
-    lock_appointment(connection, allowed.operator, allowed.institution, desk.ground.clock())
+    """Require that who allowed it might still do so, for these purposes; a dismissal waits for this transaction."""
+    appointed = lock_appointment(connection, allowed.operator, allowed.institution, desk.ground.clock())
     card = desk.card_states(desk.ground.database, allowed.operator)
     if card is None or not card.active:
         raise NotAnOperator
+    require_purposes(appointed, tuple(allowed.purposes))
 
 
 def _require_unknown(connection: Connection, key: bytes) -> None:

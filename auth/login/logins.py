@@ -91,6 +91,20 @@ def begin_login(
     raise Unavailable("no free login code", retry_after=1)
 
 
+def begin_anew(
+    desk: LoginDesk, connection: Connection, *, browser: str, purpose: str, reference: str, needed_level: str
+) -> Login:
+    """Begin a login in place of the one that this browser has open for the same thing.
+
+    For what stays open once it is confirmed: whoever had this browser before, and knows its cookie, knows no id of it.
+    """
+    before = find_open_login(connection, browser, purpose, reference)
+    if before is not None:
+        _end(desk, connection, before, "begun_again")
+    given = {"purpose": purpose, "reference": reference, "needed_level": needed_level}
+    return begin_login(desk, connection, browser=browser, **given)
+
+
 def get_login(desk: LoginDesk, connection: Connection, given_id: str, *, browser: str) -> Login:
     """Find a login of this browser, in whichever state; a denied one as long as it would have lived.
 
@@ -158,9 +172,11 @@ def approve_login(desk: LoginDesk, connection: Connection, phone: Phone, login_i
 def deny_login(desk: LoginDesk, connection: Connection, phone: Phone, login_id: str) -> None:
     """Say no, before the number is typed in or after; a login that was used stays used (``LoginOver``)."""
     login = find_login(connection, login_id)
-    if login is None or login.device != phone.device or login.state == "used":
+    if login is None or login.device != phone.device:
         raise LoginOver
     _end(desk, connection, login, "denied_by_holder")
+    if lock_login(connection, login).state == "used":  # maybe at this very moment
+        raise LoginOver
 
 
 def get_own_login(desk: LoginDesk, connection: Connection, phone: Phone, login_id: str) -> Login:

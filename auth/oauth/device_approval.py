@@ -139,6 +139,21 @@ def get_asking_terminal(desk: OAuthDesk, connection: Connection, operator: Opera
     )
 
 
+def has_taken(connection: Connection, operator: Operator) -> bool:
+    """Tell whether a code was typed with this login, whatever became of its request."""
+    return find_authorization(connection, device_authorizations.c.login == operator.login) is not None
+
+
+def is_still_for(connection: Connection, operator: Operator, shown: str | None) -> bool:
+    """Tell whether this login still answers the request whose code its page showed, and hold it until the answer.
+
+    ``shown`` is the handle of that code: in another window, or by going back, the same login may have taken another.
+    """
+    columns = device_authorizations.c
+    taken = sa.select(columns.id).where(columns.login == operator.login, columns.user_code == shown)
+    return shown is not None and connection.execute(taken.with_for_update()).first() is not None
+
+
 def allow_terminal(desk: OAuthDesk, connection: Connection, operator: Operator, given: NewTerminal) -> None:
     """Allow the terminal that this login has typed to register itself, as what the operator says it is.
 
@@ -149,7 +164,7 @@ def allow_terminal(desk: OAuthDesk, connection: Connection, operator: Operator, 
     _require_holder(desk, operator)
     appointed = lock_appointment(connection, operator.card, given.institution, desk.ground.clock())
     _require_description(given)
-    _require_purposes(appointed, given.purposes)
+    require_purposes(appointed, given.purposes)
     _require_below_limit(desk, connection, appointed)
     grant = _grant(desk, connection, operator, client)
     said: dict[str, object] = {"name": given.name, "site": given.site, "purposes": list(given.purposes)}
@@ -222,8 +237,8 @@ def _require_description(given: NewTerminal) -> None:
             raise Malformed(f"name and site have 1 to {_LONGEST_NAME} printable characters")
 
 
-def _require_purposes(appointed: Appointment, purposes: tuple[str, ...]) -> None:
-    """Require purposes of the institution, each once; only a reader can do without any."""
+def require_purposes(appointed: Appointment, purposes: tuple[str, ...]) -> None:
+    """Require purposes of the institution, each once; only a reader needs none. Raises ``PurposesNotAllowed``."""
     if len(set(purposes)) != len(purposes) or not set(purposes) <= set(appointed.purposes):
         raise PurposesNotAllowed
     if not purposes and "enroll" not in appointed.scopes:

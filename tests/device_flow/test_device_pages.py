@@ -100,6 +100,50 @@ def test_nothing_is_allowed_before_the_operator_says_that_he_compared(town, soft
     assert browser.send("/allow", **DETAILS).path == "/device/allowed"
 
 
+def test_what_is_allowed_is_what_the_page_has_shown(town, software):
+    """In another window, or by a link that was sent, the same login may have taken another terminal's code."""
+    stranger = town.software()
+    software.ask(), stranger.ask()
+    browser = at_the_page(town).send("/code", user_code=software.asked["user_code"])
+    form, page = browser.form("/allow"), browser.path
+    again = {"form_token": form.fields["form_token"], "user_code": stranger.asked["user_code"]}
+    assert browser.http.post(f"{page}/code", data=again).status_code == 303
+    browser.follow(browser.robot.submit(browser.http, form, **DETAILS))
+    assert (browser.answer.status_code, browser.path) == (409, f"{page}/allow")
+    assert stranger.asked["user_code"] in browser.answer.text
+    for each in (software, stranger):
+        assert each.poll().json()["error"] == "authorization_pending"
+
+
+@pytest.mark.parametrize("shown", [None, "", "x", "BCDF-GHJK"])
+def test_a_permission_without_the_code_that_was_shown_is_none(town, software, shown):
+    software.ask()
+    browser = at_the_page(town, scanned(software))
+    fields = {**browser.form("/allow").fields, **DETAILS, "user_code": shown}
+    sent = {name: value for name, value in fields.items() if value is not None}
+    assert browser.http.post(f"{browser.path}/allow", data=sent).status_code == 409
+    assert software.poll().json()["error"] == "authorization_pending"
+
+
+def test_going_back_to_the_login_does_not_bring_the_code_of_the_link_again(town, software):
+    stranger = town.software()
+    software.ask(), stranger.ask()
+    browser = at_the_page(town, scanned(stranger))
+    typed = {**browser.form("/allow").fields, "user_code": software.asked["user_code"]}
+    assert browser.http.post(f"{browser.path}/code", data=typed).status_code == 303
+    browser.open(browser.path.replace("/device/", "/login/"))
+    assert browser.path.startswith("/device/")
+    assert software.asked["user_code"] in browser.answer.text
+    assert stranger.asked["user_code"] not in browser.answer.text
+
+
+def test_an_institution_of_letters_that_no_database_keeps_is_refused(both):
+    software = both.software()
+    software.ask()
+    browser = at_the_page(both, scanned(software)).send("/allow", **{**DETAILS, "institution": "ins_\x00"})
+    assert browser.answer.status_code == 403
+
+
 def test_the_page_says_from_where_the_terminal_asks(fresh):
     software = fresh.software()
     software.ask()
@@ -206,6 +250,21 @@ def test_another_browser_cannot_go_on_with_the_login(town, software):
         assert other.open(path).answer.status_code == 410
     sent = other.http.post(f"{page}/allow", data=DETAILS, headers={"Accept": "text/html", "Origin": ISSUER})
     assert sent.status_code == 403
+
+
+def test_whoever_had_the_browser_before_cannot_wait_at_the_operator_s_login(town, software):
+    """On a machine that many use somebody may know the cookie; the login has a name that he cannot know."""
+    software.ask()
+    thief = Browser(town.service, RobotHolder(town.service, town.phone)).open("/device").send("/sign-in")
+    operator = Browser(town.service, RobotHolder(town.service, town.phone))
+    operator.http.cookies = thief.http.cookies
+    operator.open("/device").send("/sign-in")
+    assert operator.login != thief.login
+    operator.answer = operator.robot.log_in(operator.http, operator.path)
+    assert thief.open(thief.path).answer.status_code == 410
+    thief.open("/device").send("/sign-in")
+    assert thief.login != operator.login
+    assert thief.open(f"/device/{thief.login}").path == f"/login/{thief.login}"
 
 
 @pytest.mark.parametrize("ending", ["code", "allow", "refuse"])

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from auth.models import parties, party_keys
-from auth.parties import set_standing, withdraw_key
+from auth.parties import set_purposes, set_standing, withdraw_key
 from core.audit import audit_entries
 from tests.device_flow.terminals_of_tests import Rotating, Software, new_key
 from tests.oauth.clients_of_tests import Key, make_partner
@@ -142,6 +142,17 @@ def test_the_token_is_no_good_without_its_key(ready):
 def test_the_token_dies_at_its_expiry(ready, seconds, status):
     ready.service.clock.step(seconds)
     assert ready.register().status_code == status
+
+
+def test_a_purpose_that_the_institution_has_lost_meanwhile_is_refused(fresh):
+    software = fresh.let_in(fresh.software(), purposes=("medical", "merchant"))
+    with fresh.service.database.transaction() as connection:
+        set_purposes(connection, fresh.institution, ["merchant"])
+    answer = software.register()
+    assert (answer.status_code, answer.json()["code"]) == (403, "purposes_not_allowed")
+    with fresh.service.database.transaction() as connection:
+        set_purposes(connection, fresh.institution, ["merchant", "medical"])
+    assert software.register().json()["purposes"] == ["medical", "merchant"]
 
 
 def test_a_partner_s_token_registers_no_terminal(fresh):

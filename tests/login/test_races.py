@@ -99,6 +99,21 @@ def test_an_approval_and_a_denial_at_once_leave_a_login_that_is_denied(town, rou
     assert browser.look().state == "denied"
 
 
+def test_who_is_told_that_a_login_was_denied_can_rely_on_it(town, round_):
+    """Of a denial and the last step at once one wins; a login that was used is not called denied."""
+    browser = begun(town, round_, "late").log_in(town.phone)
+    seen, phones = browser.look(), [alone(town, town.phone) for _ in range(MANY)]
+
+    def act(number: int) -> object:
+        if number % 2:
+            return phones[number].deny_login(seen.id).status_code
+        with town.service.database.transaction() as connection:
+            return outcome(lambda: logins.use_login(town.desk, connection, seen))
+
+    answers = Counter(at_once(act))
+    assert (answers["done"], answers[200]) in {(1, 0), (0, MANY // 2)}
+
+
 def test_of_many_wrong_numbers_at_once_three_are_counted(town, round_):
     browser = begun(town, round_, "wrong")
     number = int(approve(town.phone, browser))

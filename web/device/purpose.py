@@ -11,7 +11,7 @@ from auth.login.errors import LoginOver
 from auth.login.logins import cancel_login, get_login, proven
 from auth.login.purposes import DEVICE
 from auth.login.records import Login
-from auth.oauth.device_approval import Operator, UserCodeUnknown, take_request
+from auth.oauth.device_approval import Operator, UserCodeUnknown, has_taken, take_request
 from auth.oauth.errors import OAuth2Error
 from web.login.purposes import Onward, PagePurpose, Visit
 
@@ -37,9 +37,12 @@ def _operator_of(desk: LoginDesk, connection: Connection, login: Login) -> Opera
 
 
 def _finish(desk: LoginDesk, connection: Connection, visit: Visit) -> Onward:
-    """Look up the code that came with the address, and leave the login to the page; a wrong code is counted as well."""
-    if visit.login.reference:
-        operator = _operator_of(desk, connection, visit.login)
+    """Look up the code that came with the address, and leave the login to the page; a wrong code is counted as well.
+
+    Once the operator has typed another one, going back here does not bring the code of the address again.
+    """
+    operator = _operator_of(desk, connection, visit.login)
+    if visit.login.reference and not has_taken(connection, operator):
         with suppress(UserCodeUnknown, NotAnOperator, TooManyWrongCodes):  # the page says so
             take_request(desk.oauth, connection, operator, visit.login.reference, caller_address())
     return Onward(f"/device/{visit.login.id}")

@@ -12,7 +12,7 @@ from auth.guard import Anyone, allow, caller_address
 from auth.institution_operators import Appointment, NotAnOperator, list_appointments
 from auth.login.desk import LoginDesk
 from auth.login.errors import LoginNotConfirmed
-from auth.login.logins import begin_login, use_login
+from auth.login.logins import begin_anew, use_login
 from auth.login.purposes import DEVICE
 from auth.login.records import Login
 from auth.oauth.device_approval import (
@@ -22,6 +22,7 @@ from auth.oauth.device_approval import (
     TerminalRequestOver,
     allow_terminal,
     get_asking_terminal,
+    is_still_for,
     refuse_terminal,
     take_request,
 )
@@ -88,7 +89,7 @@ def post_sign_in() -> Response:
     form = read_own_form(desk().oauth, secret, _START)
     browser, reference = browser_handle(desk().oauth, secret), typed_handle(desk().oauth, form.get("user_code") or "")
     with desk().ground.database.transaction() as connection:
-        begun = begin_login(
+        begun = begin_anew(
             desk(), connection, browser=browser, purpose=DEVICE, reference=reference or "", needed_level=_LEVEL
         )
     return go_to(in_this_language(f"/login/{begun.id}"))
@@ -131,7 +132,8 @@ def post_permission(login: str) -> Response:
     """Let the terminal in, as what the operator says it is."""
 
     def act(connection: Connection, found: Login, operator: Operator, form: Form) -> str:
-        if form.get("compared") != "yes":
+        shown = typed_handle(desk().oauth, form.get("user_code") or "")
+        if form.get("compared") != "yes" or not is_still_for(connection, operator, shown):
             raise CodeNotCompared
         allow_terminal(desk().oauth, connection, operator, _described(form))
         use_login(desk(), connection, found)
