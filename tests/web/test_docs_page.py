@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.web.test_refusals import refusals
+from core.errors import Refusal
+from tests.web.test_refusals import below
 from web.problems import _HTTP_TITLES
 
 FILES = ["docs.js", "swagger-ui.css", "swagger-ui-bundle.js"]
@@ -75,7 +76,8 @@ def test_a_problem_s_type_leads_to_its_place_on_a_page(shared_service):
         assert path == "/docs/problems"
         assert f'id="{anchor}"' in page.text
         assert problem["title"] in page.text
-    for code in {refusal.code for refusal in refusals()} | {code for code, _, _ in _HTTP_TITLES.values()} | {"fault"}:
+    said = {refusal.code for refusal in below(Refusal)}  # of what is loaded: commands have refusals of their own
+    for code in said | {code for code, _, _ in _HTTP_TITLES.values()} | {"fault"}:
         assert page.text.count(f'id="{code}"') == 1, code
 
 
