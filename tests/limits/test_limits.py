@@ -1,10 +1,13 @@
 """How often anybody may ask at the authorization server: by address, by client, by holder."""
 
+import re
+
 import pytest
 import redis
 import sqlalchemy as sa
 
 from auth.addresses import counted_address
+from auth.guard import Anyone
 from auth.oauth.interactions import LoginRequestOver
 from auth.oauth.limits import WINDOW_SECONDS
 from auth.oauth.profiles import DEVICE
@@ -15,6 +18,7 @@ from core.ids import new_id
 from core.settings import Settings
 from tests.limits.town import ELSEWHERE, HERE, look, open_town
 from tests.oauth.clients_of_tests import Key, make_client, make_native, make_partner, make_relying_party
+from web.plain_routes import _PART
 
 BEFORE_ANYBODY_IS_PROVEN = [
     ("POST", "/oauth/token"),
@@ -58,6 +62,43 @@ def test_the_endpoints_for_anybody_have_one_limit_together(sqlite_url, tmp_path)
         assert answers.index(429) == 30
         town.service.clock.step(WINDOW_SECONDS)
         assert http.post("/oauth/token").status_code == 400
+
+
+UNCOUNTED = {
+    **dict.fromkeys(PUBLISHED, "the same for all, and kept by whoever asked"),
+    **dict.fromkeys(("/.well-known/assetlinks.json", "/.well-known/apple-app-site-association"), "the same"),
+    **dict.fromkeys(("/v1/verification-keys", "/openapi.json", "/docs/", "/docs/problems"), "the same"),
+    **dict.fromkeys(("/docs/files/<name>", "/login/files/<name>"), "files"),
+    **dict.fromkeys(("/livez", "/readyz"), "the health of a worker"),
+    **dict.fromkeys(("/app/login/<code>", "/device/allowed", "/device/refused"), "sentences: nothing is looked up"),
+    "/account/sign-out": "ends what the cookie names, if anything",
+    "/login/<login>": "takes the id and its browser's cookie; looks one row up and writes none",
+    "/login/<login>/state": "counted by the login: its page asks again and again",
+}
+"""What anybody may ask for without being counted by address, and why; beside redirects from one page to another."""
+
+
+def requests_of_anybody(app):
+    for route in app.url_map.iter_rules():
+        if app.view_functions[route.endpoint].rule.caller is Anyone:
+            for method in sorted(route.methods - {"HEAD", "OPTIONS"}):
+                yield method, route.rule, _PART.sub(made_up, route.rule)
+
+
+def made_up(part):
+    return next(iter(re.findall(r"[\w-]+", part["choices"] or "")), f"lgn_{'0' * 26}")
+
+
+def test_whoever_need_not_prove_anything_is_counted_by_address_but_for_what_is_named_here(sqlite_url, tmp_path):
+    most, uncounted = 20, set()
+    with open_town(sqlite_url, tmp_path, address_requests_per_minute=most) as town:
+        for number, (method, rule, path) in enumerate(requests_of_anybody(town.service.app)):
+            body = {"a": "b"} if method == "POST" else None
+            with town.at(f"203.0.113.{number}") as http:
+                last = [http.request(method, path, data=body) for _ in range(most + 1)][-1]
+            if last.status_code != 429 and not last.is_redirect:
+                uncounted.add(rule)
+    assert uncounted == set(UNCOUNTED)
 
 
 @pytest.mark.parametrize("path", PUBLISHED)
