@@ -14,8 +14,8 @@ class Unauthenticated(Refusal):
 
 class SignatureMissing(Unauthenticated):
     code = "signature_missing"
-    title_en = "The request carries no ESSC-SM2-SM3 signature."
-    title_zh = "请求缺少 ESSC-SM2-SM3 签名。"
+    title_en = "The request carries no signature, or one in no form that is known here."
+    title_zh = "请求缺少签名，或签名方式无法识别。"
 
 
 class SignatureWrong(Unauthenticated):

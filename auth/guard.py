@@ -33,6 +33,7 @@ from auth.parties import Party
 from auth.plain_json import read_plain_json
 from auth.proofs import PROOF_SECONDS, DeviceProof, ProvenRequest, spent_key, verify_proof
 from auth.signed_forms.choice import read_signed
+from auth.signed_forms.envelope import EnvelopeSecret
 from auth.signed_forms.received import Received
 from auth.signed_requests import SignedRequests, Terminal, spend_nonce
 from auth.tokens import TokenDesk
@@ -90,6 +91,7 @@ class Gate:
     ground: Ground
     requests: SignedRequests[Party]
     channels: SignedRequests[SigningChannel]
+    envelope_secret: EnvelopeSecret
     tokens: TokenDesk
 
 
@@ -179,7 +181,7 @@ def _admit_terminal(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[
 def _admit_channel(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Do the same for a channel; from the moment on when it is proven, refusals too are signed for it."""
     at = gate()
-    given = read_signed(_received(at))
+    given = read_signed(_received(at), at.envelope_secret)
     proven = at.channels.verify(given.unverified)
     channel = request.environ[PROVEN_CHANNEL] = Channel(proven.party, proven.evidence)
     _require_channel_may(rule, channel)

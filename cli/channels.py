@@ -140,15 +140,35 @@ def show(channel: str) -> None:
         click.echo(f"{'certificate':12} {_certificate_line(certificate, ends_soon=certificate.ends_soon(now))}")
 
 
+@channels.command("envelope-secret")
+@click.argument("channel")
+@click.argument("serial")
+@_OPERATOR
+def envelope_secret(channel: str, serial: str, operator: str) -> None:
+    """Print the secret under which a channel encrypts the data of its JSON envelopes, for one of its certificates."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        known = [
+            certificate.serial for certificate in list_certificates(connection, get_channel(connection, channel).id)
+        ]
+        if serial not in known:
+            raise Failed("this channel has no such certificate")
+        _record(runtime, connection, operator, "channel.envelope_secret_shown", channel, {"serial": serial})
+        secret = runtime.gate.envelope_secret(channel, serial)
+    click.echo(secret)
+
+
 def _enter(runtime: Runtime, connection: Connection, application: Application, operator: str) -> str:
-    ground = runtime.ground
-    channel = apply_for_channel(ground, connection, application)
+    channel = apply_for_channel(runtime.ground, connection, application)
     detail = {"class": application.channel_class, "above": application.above}
-    actor = f"operator:{operator}"[:60]
-    ground.audit.record(
-        connection, actor=actor, act="channel.applied", subject=channel, detail=detail, at=ground.clock()
-    )
+    _record(runtime, connection, operator, "channel.applied", channel, detail)
     return channel
+
+
+def _record(
+    runtime: Runtime, connection: Connection, operator: str, act: str, channel: str, detail: dict[str, Any]
+) -> None:
+    ground, actor = runtime.ground, f"operator:{operator}"[:60]
+    ground.audit.record(connection, actor=actor, act=act, subject=channel, detail=detail, at=ground.clock())
 
 
 def _read_rows(content: bytes) -> Sequence[Mapping[str, Any]]:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from auth.channel_requests import ChannelRegister, SigningChannel
+from auth.oauth.stored_secrets import StoredSecrets
+from auth.signed_forms.envelope import EnvelopeSecret
 from auth.signed_requests import SignedRequests
 from channels.desk import ChannelDesk
 from channels.signing import find_signing_channel
@@ -24,6 +26,16 @@ def open_channel_requests(ground: Ground, provider: Provider) -> SignedRequests[
         return find_signing_channel(ground.database, channel, serial)
 
     return SignedRequests(ground, provider, ChannelRegister(ground, find))
+
+
+def open_envelope_secret(store: KeyStore) -> EnvelopeSecret:
+    """Derive the secret of each certificate from the city's own: another certificate is another secret."""
+    stored = StoredSecrets(store.symmetric(city_keys.STORED_SECRETS))
+
+    def secret_of(channel: str, serial: str) -> str:
+        return stored.derive("channel-envelope", f"{channel}/{serial}").hex()
+
+    return secret_of
 
 
 def open_channels(

@@ -65,7 +65,7 @@ from sm.keystore.protocol import require_environment
 from sm.providers import open_provider
 from sm.sm2 import Provider
 from sm.token_keys import CLIENT_RINGS, PHONE_RINGS, TokenRing
-from web.channel_wiring import open_channel_requests, open_channels
+from web.channel_wiring import open_channel_requests, open_channels, open_envelope_secret
 from web.schema_version import require_migrated
 
 Kept = TypeVar("Kept")
@@ -179,6 +179,7 @@ def _open_gate(ground: Ground, store: KeyStore, provider: Provider) -> Gate:
         ground=ground,
         requests=SignedRequests(ground, provider, TerminalRegister(ground)),
         channels=open_channel_requests(ground, provider),
+        envelope_secret=open_envelope_secret(store),
         tokens=TokenDesk(ground, _hold_token_keys(ground, store, provider, PHONE_RINGS)),
     )
 

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 
 from auth.errors import SignatureMissing
+from auth.signed_forms.envelope import EnvelopeSecret, is_envelope, read_envelope
+from auth.signed_forms.gateway import is_gateway_form, read_gateway_form
 from auth.signed_forms.header import read_header_form
-from auth.signed_forms.received import Received, UnverifiedRequest
+from auth.signed_forms.message_signatures import is_message_signature, read_message_signature
+from auth.signed_forms.received import ENVELOPE, GATEWAY, HEADER, MESSAGE, Received, UnverifiedRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +18,30 @@ class SignedContent:
     content: bytes | None = None
 
 
-def read_signed(received: Received) -> SignedContent:
-    """Read a request in the form in which it is signed; raises ``SignatureMissing`` for none, and for two at once."""
-    given = received.header("Authorization")
-    if given is None:
-        raise SignatureMissing
-    return SignedContent(read_header_form(given, received.method, received.target, received.body))
+def read_signed(received: Received, secret_of: EnvelopeSecret) -> SignedContent:
+    """Read a request in the form in which it is signed; raises ``SignatureMissing`` for none, and for two at once.
+
+    ``secret_of`` gives the secret under which an app encrypts the data of its envelopes.
+    """
+    form = _require_one_form(received)
+    if form == HEADER:
+        given = received.header("Authorization")
+        return SignedContent(read_header_form(given, received.method, received.target, received.body))
+    if form == MESSAGE:
+        return SignedContent(read_message_signature(received))
+    if form == GATEWAY:
+        return SignedContent(*read_gateway_form(received))
+    return SignedContent(*read_envelope(received, secret_of))
+
+
+def _require_one_form(received: Received) -> str:
+    signs = {
+        HEADER: bool(received.headers("Authorization")),
+        MESSAGE: is_message_signature(received),
+        GATEWAY: is_gateway_form(received),
+        ENVELOPE: is_envelope(received),
+    }
+    found = [form for form, is_there in signs.items() if is_there]
+    if len(found) != 1:
+        raise SignatureMissing("a request is signed in one form" if found else None)
+    return found[0]

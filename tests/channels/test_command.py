@@ -227,3 +227,15 @@ def test_a_file_of_another_form_is_refused(ecard, tmp_path, content):
     file.write_text(content)
     done = CliRunner().invoke(cli.channels.channels, ["import", str(file), "--operator", "li"])
     assert (done.exit_code, "Error" in done.output) == (1, True)
+
+
+def test_the_secret_of_envelopes_is_shown_for_a_certificate_and_noted(city, ecard):
+    partner = make_partner(city)
+    told = ecard("envelope-secret", partner.channel, partner.serial, "--operator", "li").strip()
+    assert told == city.runtime.gate.envelope_secret(partner.channel, partner.serial)
+    assert len(told) == 64
+    done = CliRunner().invoke(cli.channels.channels, ["envelope-secret", partner.channel, "ab", "--operator", "li"])
+    assert done.exit_code == 1
+    with city.database.transaction() as connection:
+        acts = sa.select(audit_entries.c.act).where(audit_entries.c.subject == partner.channel)
+        assert "channel.envelope_secret_shown" in connection.execute(acts).scalars().all()

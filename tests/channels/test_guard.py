@@ -11,11 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 import sqlalchemy as sa
-from flask import Response
 
-from auth.channel_requests import Channel, ChannelRegister, SigningChannel
+from auth.channel_requests import ChannelRegister, SigningChannel
 from auth.errors import SignatureWrong
-from auth.guard import allow
 from auth.models import signed_requests
 from auth.signed_requests import SignedRequests
 from channels.signing import find_signing_channel
@@ -25,8 +23,7 @@ from sm.digest import sm3
 from sm.signed_request import base_string, read_header
 from sm.sm2 import N, random_private_key
 from tests.channels.partners import PartnerApp, apply, change, make_partner, move, propose
-from tests.service import PROVIDER, START, Service, running_service
-from web.app import create_app
+from tests.service import PROVIDER, START, Service
 
 NOW = int(START.timestamp())
 PATH = "/v1/channel"
@@ -449,61 +446,44 @@ def test_terminals_leave_the_same_record(city):
 # ── What a route asks for ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.fixture(scope="module")
-def counter(tmp_path_factory: pytest.TempPathFactory):
-    """A service with a route of the test's own: live channels with the scope `news` get their body back."""
-
-    def echo(caller: Channel) -> Response:
-        return Response(f"{caller.id} {caller.above} {caller.serial}")
-
-    home = tmp_path_factory.mktemp("counter")
-    with running_service(f"sqlite:///{home / 'ecard.sqlite3'}", home) as service:
-        app = create_app(service.runtime)
-        app.add_url_rule("/v1/probe", view_func=allow(Channel, scope="news")(echo), methods=["POST"])
-        service.app = app
-        service.http.close()
-        service.http = httpx.Client(transport=httpx.WSGITransport(app=app), base_url="https://card.example")
-        yield service
-
-
-def test_a_view_is_told_both_tiers(counter):
-    first = make_partner(counter)
-    second = make_partner(counter, above=first.channel)
-    answer = second.send("POST", "/v1/probe", b"{}")
-    assert answer.text == f"{second.channel} {first.channel} {second.serial}"
-    assert first.send("POST", "/v1/probe", b"{}").text == f"{first.channel} None {first.serial}"
+def test_a_view_is_told_both_tiers(probe):
+    first = make_partner(probe)
+    second = make_partner(probe, above=first.channel)
+    answer, alone = second.send("POST", "/v1/probe", b"{}"), first.send("POST", "/v1/probe", b"{}")
+    told = [(answer["id"], answer["above"], answer["serial"]) for answer in (answer.json(), alone.json())]
+    assert told == [(second.channel, first.channel, second.serial), (first.channel, None, first.serial)]
 
 
 @pytest.mark.parametrize("standing", ["sandbox", "reviewed"])
-def test_who_is_not_live_does_nothing_that_is_about_holders(counter, standing):
-    answer = make_partner(counter, standing).send("POST", "/v1/probe", b"{}")
+def test_who_is_not_live_does_nothing_that_is_about_holders(probe, standing):
+    answer = make_partner(probe, standing).send("POST", "/v1/probe", b"{}")
     assert code_of(answer) == (403, "channel_not_live")
 
 
-def test_a_scope_that_is_missing_here_or_above_is_missing(counter):
-    bare = make_partner(counter, scopes=["carriage"])
-    below = make_partner(counter, above=bare.channel, scopes=["carriage", "news"])
+def test_a_scope_that_is_missing_here_or_above_is_missing(probe):
+    bare = make_partner(probe, scopes=["carriage"])
+    below = make_partner(probe, above=bare.channel, scopes=["carriage", "news"])
     for partner in (bare, below):
         assert code_of(partner.send("POST", "/v1/probe", b"{}")) == (403, "scope_missing")
 
 
-def test_a_form_that_was_not_agreed_on_is_told_to_whoever_signed_rightly(counter):
-    partner = make_partner(counter, algorithms=["RFC9421-SM2-SM3"])
+def test_a_form_that_was_not_agreed_on_is_told_to_whoever_signed_rightly(probe):
+    partner = make_partner(probe, algorithms=["RFC9421-SM2-SM3"])
     assert code_of(partner.send("POST", "/v1/probe", b"{}")) == (403, "signature_form_not_agreed")
     forged = partner.send("POST", "/v1/probe", b"{}", signer=PROVIDER.signer(random_private_key()))
     assert code_of(forged) == (401, "signature_wrong")
 
 
 @pytest.mark.parametrize("body", [b"{", b'{"a": 1, "a": 2}', b'{"a": NaN}', b"\xff", b'{"a": "\\u0000"}', b"[" * 40])
-def test_a_body_that_two_readers_would_take_differently_is_refused(counter, body):
-    answer = make_partner(counter).send("POST", "/v1/probe", body)
+def test_a_body_that_two_readers_would_take_differently_is_refused(probe, body):
+    answer = make_partner(probe).send("POST", "/v1/probe", body)
     assert code_of(answer) == (400, "malformed_request")
 
 
-def test_a_body_of_another_kind_is_refused(counter):
-    partner, body = make_partner(counter), b"a=1"
+def test_a_body_of_another_kind_is_refused(probe):
+    partner, body = make_partner(probe), b"a=1"
     headers = {"Authorization": partner.sign("POST", "/v1/probe", body), "Content-Type": "text/plain"}
-    answer = counter.http.post("/v1/probe", content=body, headers=headers)
+    answer = probe.http.post("/v1/probe", content=body, headers=headers)
     assert code_of(answer) == (415, "unsupported_media_type")
 
 
