@@ -41,6 +41,8 @@ COMMANDS = {
     "terminals": CommandPlace("cli.terminals", "terminals", "Register and withdraw terminals."),
     "clients": CommandPlace("cli.clients", "clients", "Register and suspend OAuth clients."),
     "channels": CommandPlace("cli.channels", "channels", "Register partner apps that carry the card."),
+    "statements": CommandPlace("cli.statements", "statements", "Make and verify what institutions redeemed on a day."),
+    "reconcile": CommandPlace("cli.reconcile", "reconcile", "Compare an institution's records with ours."),
 }
 
 

@@ -20,9 +20,12 @@ redemptions = sa.Table(
     sa.Column("entitlement", Json, nullable=False),
     sa.Column("redeemed_at", Millis, nullable=False),
     sa.Column("visit_expires_at", Millis, nullable=False),
+    sa.Column("recorded_at", Millis, nullable=False, server_default="0"),
     sa.UniqueConstraint("terminal", "idempotency_key"),
 )
+"""``redeemed_at`` is when the code was taken; ``recorded_at`` when the service heard of it: later for offline ones."""
 sa.Index("ix_redemptions_card", redemptions.c.card, redemptions.c.number)
+sa.Index("ix_redemptions_recorded", redemptions.c.institution, redemptions.c.recorded_at)
 
 offline_duplicates = sa.Table(
     "offline_duplicates",
@@ -36,3 +39,15 @@ offline_duplicates = sa.Table(
     sa.Column("reported_at", Millis, nullable=False),
     sa.UniqueConstraint("handle", "terminal", "accepted_at"),
 )
+
+statements = sa.Table(
+    "statements",
+    metadata,
+    sa.Column("institution", sa.String(40), sa.ForeignKey("institutions.id"), primary_key=True),
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("row_count", sa.Integer, nullable=False),
+    sa.Column("sm3", sa.String(64), nullable=False),
+    sa.Column("signature", sa.Text, nullable=False),
+    sa.Column("made_at", Millis, nullable=False),
+)
+"""What was signed first for a closed day: SM3 of the whole file, and the signature's file as it was handed out."""

@@ -67,7 +67,7 @@ def _take(desk: CodeDesk, connection: Connection, terminal: Terminal, index: int
         if refusal.kind is Kind.UNAVAILABLE:
             raise
         return Outcome(index, "refused", code=refusal.code)
-    values = _values(terminal, code, card, purpose, accepted_at)
+    values = _values(terminal, code, card, purpose, accepted_at) | {"recorded_at": to_millis(desk.ground.clock())}
     if INSERT.run(connection, values):
         _tell(desk, connection, values)
         return Outcome(index, "recorded", redemption=values["id"])

@@ -41,12 +41,13 @@ LOCK_BY_INDEX = Statement(_CARD + "card_index = :card", lock=_LOCK)
 LOCK_BY_ID = Statement(_CARD + "id = :card", lock=_LOCK)
 _COLUMNS = (
     "id, handle, card, terminal, institution, purpose, rendering, mode, idempotency_key, request_sm3, request_nonce,"
-    " entitlement, redeemed_at, visit_expires_at"
+    " entitlement, redeemed_at, visit_expires_at, recorded_at"
 )
 INSERT = Statement(
     f"INSERT INTO redemptions ({_COLUMNS})"  # noqa: S608 - nothing but names of columns is put together here
     " VALUES (:id, :handle, :card, :terminal, :institution, :purpose, :rendering,"
-    " :mode, :idempotency_key, :request_sm3, :request_nonce, :entitlement, :redeemed_at, :visit_expires_at)"
+    " :mode, :idempotency_key, :request_sm3, :request_nonce, :entitlement, :redeemed_at, :visit_expires_at,"
+    " :recorded_at)"
     " ON CONFLICT DO NOTHING RETURNING id"
 )
 _TAKE = Together(INSERT, RECORD_EVENT, RECORD_AUDIT)
@@ -192,6 +193,7 @@ def _values(
         "entitlement": json.dumps(_entitlement(desk, institution, card, purpose)),
         "redeemed_at": to_millis(now),
         "visit_expires_at": to_millis(now + timedelta(minutes=desk.ground.settings.visit_minutes)),
+        "recorded_at": to_millis(now),
     }
 
 

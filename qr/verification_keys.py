@@ -59,8 +59,8 @@ class Authority(Protocol):
 class PinnedKey:
     """An authority whose public key the terminal was given by hand."""
 
-    def __init__(self, provider: Provider, unverified_public_key: bytes) -> None:
-        self._verifier = provider.verifier(unverified_public_key, KEY_LIST_USER_ID)
+    def __init__(self, provider: Provider, unverified_public_key: bytes, user_id: bytes = KEY_LIST_USER_ID) -> None:
+        self._verifier = provider.verifier(unverified_public_key, user_id)
 
     def get_verifier(self, _unverified_certificates: Sequence[bytes], _at: datetime) -> tuple[Verifier, str | None]:
         """Get the pinned key's verifier, whatever certificates came along."""
@@ -70,9 +70,13 @@ class PinnedKey:
 class TrustedChain:
     """An authority proved by the certificates that come with the list; it speaks for its own common name only."""
 
-    def __init__(self, provider: Provider, trust: Trust) -> None:
+    def __init__(
+        self, provider: Provider, trust: Trust, purpose: str = KEY_LIST_PURPOSE, user_id: bytes = KEY_LIST_USER_ID
+    ) -> None:
         self._provider = provider
         self._trust = trust
+        self._purpose = purpose
+        self._user_id = user_id
 
     def get_verifier(self, unverified_certificates: Sequence[bytes], at: datetime) -> tuple[Verifier, str | None]:
         """Verify the chain up to a root and get its leaf's verifier; raise InvalidCertificate or Malformed.
@@ -80,10 +84,10 @@ class TrustedChain:
         No revocation list reaches a terminal: a credential key that is lost is replaced by pinning another.
         """
         if not unverified_certificates:
-            raise InvalidCertificate("certificate_missing", "the key list came without certificates")
+            raise InvalidCertificate("certificate_missing", "what was signed came without certificates")
         leaf, *intermediates = [read_certificate(der) for der in unverified_certificates]
-        proved = self._trust.verify_chain(leaf, intermediates, at, purpose=KEY_LIST_PURPOSE)
-        return self._provider.verifier(proved.public_key, KEY_LIST_USER_ID), proved.subject_common_name
+        proved = self._trust.verify_chain(leaf, intermediates, at, purpose=self._purpose)
+        return self._provider.verifier(proved.public_key, self._user_id), proved.subject_common_name
 
 
 def open_key_list_signer(provider: Provider, private_key: PrivateKey) -> Signer:

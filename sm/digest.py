@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from typing import Protocol
 
 DIGEST_SIZE = 32
 
@@ -12,6 +13,27 @@ def sm3(*parts: bytes) -> bytes:
     for part in parts:
         digest.update(part)
     return digest.digest()
+
+
+class RunningDigest(Protocol):
+    """A hash of what comes piece by piece."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take the next piece."""
+
+    def digest(self) -> bytes:
+        """Tell the 32 bytes of all pieces so far."""
+
+    def hexdigest(self) -> str:
+        """Tell the same in lower-case hexadecimal."""
+
+
+def start_sm3(*parts: bytes) -> RunningDigest:
+    """Begin to hash what is too large to hold, after `parts`."""
+    digest = hashlib.new("sm3")
+    for part in parts:
+        digest.update(part)
+    return digest
 
 
 def hmac_sm3(key: bytes, *parts: bytes) -> bytes:

@@ -51,6 +51,7 @@ from physical.soft_hsm import ROOT_KEY_NAMES, SoftCardHsm
 from qr.desk import CodeDesk, IssuerKeys
 from qr.signing_keys import USER_ID as CODE_USER_ID
 from qr.signing_keys import CodeKeys, MintingKey
+from qr.statements.making import StatementDesk
 from qr.verification_keys import KEY_LIST_PURPOSE, build_key_list, open_key_list_signer
 from sm import city_keys
 from sm.certificates import RevocationList
@@ -67,6 +68,7 @@ from sm.sm2 import Provider
 from sm.token_keys import CLIENT_RINGS, PHONE_RINGS, TokenRing
 from web.channel_wiring import open_channel_requests, open_channels, open_envelope_secret
 from web.schema_version import require_migrated
+from web.statement_wiring import open_statements
 
 Kept = TypeVar("Kept")
 
@@ -88,6 +90,7 @@ class Runtime:
     passwords: PasswordDesk
     codes: CodeDesk
     channels: ChannelDesk
+    statements: StatementDesk
     store: KeyStore
     provider: Provider
     durable_ephemeral: DatabaseEphemeral
@@ -134,6 +137,7 @@ def wire(
         passwords=passwords,
         codes=_open_codes(ground, store, provider),
         channels=open_channels(ground, store, provider, lambda: _read_crls(store)),
+        statements=open_statements(ground, store, provider),
         store=store,
         provider=provider,
         durable_ephemeral=durable,

@@ -1,0 +1,126 @@
+"""`ecard statements`: what an institution redeemed on one day, as a signed file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from cli.key_store_options import FILE, read_file
+from cli.opening import opened_runtime
+from cli.verify import Moment, PublicKey
+from core.clock import system_clock
+from core.errors import Malformed
+from qr.statements.making import Progress as Told
+from qr.statements.making import StatementDesk, make_statement, plan_statement
+from qr.statements.reading import StatementFile
+from qr.statements.signature import (
+    MAX_SIGNATURE_FILE,
+    STATEMENT_PURPOSE,
+    STATEMENT_USER_ID,
+    read_signature_file,
+    verify_signature,
+)
+from qr.verification_keys import Authority, PinnedKey, TrustedChain
+from sm.certificates import Trust, read_certificate
+from sm.providers import open_provider
+
+_FOLDER = click.Path(exists=True, file_okay=False, writable=True, path_type=Path)
+
+
+class Day(click.ParamType[date]):
+    """A business day, from midnight to midnight in Shanghai."""
+
+    name = "DAY"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Read the one spelling 2026-11-20, or fail as click wants it."""
+        if isinstance(value, date):
+            return value
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+        except ValueError:
+            self.fail("not a day such as 2026-11-20", param, ctx)
+
+
+@click.group()
+def statements() -> None:
+    """Make and verify the statements (对账单) of institutions."""
+
+
+@statements.command()
+@click.option("--institution", required=True, metavar="ins_...")
+@click.option("--day", type=Day(), required=True, help="Business day, Shanghai time; closed at 00:15 of the next.")
+@click.option("--out", type=_FOLDER, required=True, help="Folder for the file and its .sig.")
+@click.option("--operator", default="statements", show_default=True, help="Who does this; stands in the audit trail.")
+@click.option("--dry-run", is_flag=True, help="Tell what would be written and write nothing.")
+def make(institution: str, day: date, out: Path, operator: str, *, dry_run: bool) -> None:
+    """Write one institution's statement of one day and its detached SM2 signature.
+
+    Making it again gives the same bytes. Exit code 1 where the day is not closed, or its records are no longer those
+    that were signed.
+    """
+    with opened_runtime() as runtime:
+        if dry_run:
+            _show_plan(runtime.statements, institution, day)
+            return
+        with shown_progress("writing rows") as told:
+            actor = f"operator:{operator}"[:60]
+            made = make_statement(runtime.statements, institution, day, out, actor=actor, on_progress=told)
+    click.echo(f"{made.path} {made.count} rows, SM3 {made.sm3}")
+
+
+@statements.command()
+@click.argument("file", type=FILE)
+@click.option("--signature", type=FILE, help="The signature's file; FILE.sig unless told.")
+@click.option("--issuer-key", type=PublicKey(), help="Public key (x, y) that signs statements.")
+@click.option("--trust", type=FILE, help="Root certificate (PEM) above the one that signs statements.")
+@click.option("--at", "moment", type=Moment(), help="Judge certificates as of this time instead of now.")
+def verify(
+    file: Path, signature: Path | None, issuer_key: bytes | None, trust: Path | None, moment: datetime | None
+) -> None:
+    """Verify a statement and its signature; this needs neither the service nor its database.
+
+    Exit code 1 where anything was changed, or somebody else signed.
+    """
+    beside = signature or file.with_name(f"{file.name}.sig")
+    if not beside.is_file():
+        raise click.UsageError(f"there is no {beside}")
+    unverified = read_signature_file(read_file(beside, MAX_SIGNATURE_FILE))
+    with file.open("rb") as opened:
+        name = verify_signature(unverified, opened, _authority(issuer_key, trust), moment or system_clock())
+        statement = StatementFile(opened)
+        count = sum(1 for _ in statement.records())
+    head = statement.head
+    click.echo(f"good: {head.institution} {head.day} {count} rows, signed by {name or 'the key that was given'}")
+
+
+@contextmanager
+def shown_progress(what: str) -> Iterator[Told]:
+    """Show a bar on standard error while somebody looks."""
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _show_plan(desk: StatementDesk, institution: str, day: date) -> None:
+    plan = plan_statement(desk, institution, day)
+    signed = "signed before" if plan.is_signed else "not signed yet"
+    click.echo(f"{plan.count} rows, {signed}; nothing was written (dry run)")
+
+
+def _authority(issuer_key: bytes | None, trust: Path | None) -> Authority:
+    provider = open_provider()
+    if issuer_key is not None and trust is None:
+        return PinnedKey(provider, issuer_key, STATEMENT_USER_ID)
+    if trust is None or issuer_key is not None:
+        raise click.UsageError("give either --issuer-key or --trust")
+    try:
+        root = read_certificate(trust.read_text("ascii"))
+    except UnicodeDecodeError:
+        raise Malformed(f"{trust} is no certificate in PEM") from None
+    return TrustedChain(provider, Trust([root], provider), STATEMENT_PURPOSE, STATEMENT_USER_ID)

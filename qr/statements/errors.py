@@ -1,0 +1,69 @@
+"""Refusals about statements: days, files, signatures, and what makes a file unreadable."""
+
+from core.errors import Kind, Refusal
+
+
+class DayNotClosed(Refusal):
+    kind = Kind.CONFLICT
+    code = "day_not_closed"
+    title_en = "This day is not closed yet, so no statement can be made of it."
+    title_zh = "该业务日尚未日终，不能生成对账单。"
+    next_en = "Ask again from 00:15 of the next day, Shanghai time."
+    next_zh = "请于次日 0 时 15 分（北京时间）之后重试。"
+
+
+class StatementChanged(Refusal):
+    kind = Kind.CONFLICT
+    code = "statement_changed"
+    title_en = "The records of this closed day are not those that were signed before."
+    title_zh = "该日记录与此前已签名的对账单不一致。"
+    next_en = "Do not hand out the file; verify the audit trail and find out who wrote to the database."
+    next_zh = "请勿发放该文件；请校验审计日志并查明数据变动原因。"
+
+
+class StatementUnreadable(Refusal):
+    """A file that is no statement; ``extra`` names line and cell, both counted from 1, cell 0 is the whole line."""
+
+    kind = Kind.MALFORMED
+    code = "statement_unreadable"
+    title_en = "The file cannot be read as a statement."
+    title_zh = "文件不是可读的对账单。"
+    next_en = "Look at the line and column that are named, correct the export and send the whole file again."
+    next_zh = "请检查所提示的行和列，更正导出内容后重新提交整个文件。"
+
+    def __init__(self, what: str, line: int, cell: int = 0) -> None:
+        place = f"line {line}, column {cell}" if cell else f"line {line}"
+        super().__init__(f"{place}: {what}", extra={"line": line, "column": cell})
+
+
+class StatementCutOff(StatementUnreadable):
+    code = "statement_cut_off"
+    title_en = "The file ends before its last line, or has another number of rows than it says."
+    title_zh = "文件不完整，或行数与声明不一致。"
+    next_en = "Have the whole file sent again."
+    next_zh = "请重新提交完整文件。"
+
+
+class StatementRowTwice(StatementUnreadable):
+    code = "statement_row_twice"
+    title_en = "The file names one redemption twice."
+    title_zh = "文件中同一核销记录出现两次。"
+    next_en = "Have the file made anew; each redemption stands in it once."
+    next_zh = "请重新生成文件，每笔核销只能出现一次。"
+
+
+class StatementAltered(StatementUnreadable):
+    code = "statement_altered"
+    title_en = "The file's SM3 is not the one in its last line: it was changed after it was made."
+    title_zh = "文件摘要与末行不一致，内容在生成后被修改。"
+    next_en = "Do not use it; have it sent again."
+    next_zh = "请勿使用，请重新获取文件。"
+
+
+class StatementOfAnother(Refusal):
+    kind = Kind.CONFLICT
+    code = "statement_of_another"
+    title_en = "The two files are of different institutions or days."
+    title_zh = "两个文件所属机构或业务日不同。"
+    next_en = "Compare files of the same institution and day."
+    next_zh = "请使用同一机构、同一业务日的文件进行核对。"
