@@ -114,9 +114,22 @@ def test_a_proof_that_is_older_than_max_age_is_too_old(town, seconds, fresh):
     assert "code" in answer_of(again.agree())
 
 
+def test_a_client_that_names_no_age_takes_a_login_to_its_end(town):
+    browser = logged_in(town, town.relying_party())
+    town.clock.step(599)
+    assert "code" in answer_of(browser.agree())
+
+
 def test_max_age_nought_asks_for_a_new_login_and_every_login_is_new(town):
     client = town.relying_party()
     browser = logged_in(town, client, max_age="0")
     town.clock.step(60)
     claims = claims_of(client.redeem(answer_of(browser.agree())["code"]).json()["id_token"])
     assert claims["auth_time"] == int(town.clock().timestamp()) - 60
+
+
+def test_a_minute_is_the_shortest_age_that_is_held_against_a_login(town):
+    browser = logged_in(town, town.relying_party(), max_age="0")
+    town.clock.step(60.001)
+    with pytest.raises(LoginTooOld):
+        browser.agree()
