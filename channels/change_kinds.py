@@ -20,6 +20,7 @@ from channels.certificates import (
     withdraw_certificate,
 )
 from channels.desk import ChannelDesk
+from channels.endpoints import add_endpoint, end_endpoint, require_new_endpoint, require_standing_endpoint
 from channels.errors import AboveStandsLower, ChangeOutdated, ChannelWithoutCertificate, TransitionNotAllowed
 from channels.models import channels
 from channels.registry import RegisteredChannel, get_channel, list_channels_below, require_terms
@@ -193,11 +194,43 @@ def _set_terms(desk: ChannelDesk, connection: Connection, channel: RegisteredCha
     return dict(detail["to"])
 
 
+# ── Where its news goes: {"url": "https://…"}, and no longer: {"endpoint": "nep_…"} ───────────────────────────────
+
+
+def _require_endpoint(desk: ChannelDesk, connection: Connection, channel: RegisteredChannel, detail: Detail) -> None:
+    _require_members(detail, {"url": str})
+    if channel.own_standing == "closed":
+        raise TransitionNotAllowed("a closed channel is sent nothing")
+    require_new_endpoint(desk.ground, connection, channel.id, detail["url"])
+
+
+def _add_endpoint(
+    desk: ChannelDesk, connection: Connection, channel: RegisteredChannel, detail: Detail
+) -> dict[str, Any]:
+    return {"endpoint": add_endpoint(desk.ground, connection, channel.id, detail["url"])}
+
+
+def _require_endpoint_end(
+    _desk: ChannelDesk, connection: Connection, channel: RegisteredChannel, detail: Detail
+) -> None:
+    _require_members(detail, {"endpoint": str})
+    require_standing_endpoint(connection, channel.id, detail["endpoint"])
+
+
+def _end_endpoint(
+    desk: ChannelDesk, connection: Connection, channel: RegisteredChannel, detail: Detail
+) -> dict[str, Any]:
+    end_endpoint(desk.ground, connection, channel.id, detail["endpoint"])
+    return dict(detail)
+
+
 CHANGE_KINDS: Mapping[str, ChangeKind] = {
     "standing": ChangeKind(_require_standing, _move, lambda detail: detail["to"] == STOPS),
     "certificate": ChangeKind(_require_certificate, _add, lambda _detail: False),
     "withdrawal": ChangeKind(_require_withdrawal, _withdraw, lambda _detail: True),
     "terms": ChangeKind(_require_terms, _set_terms, lambda _detail: False),
+    "endpoint": ChangeKind(_require_endpoint, _add_endpoint, lambda _detail: False),
+    "endpoint_end": ChangeKind(_require_endpoint_end, _end_endpoint, lambda _detail: True),
 }
 
 

@@ -4,6 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from channels.carriers import Pseudonym
+from channels.destinations import Resolver
+from channels.posting import Post
+from channels.news_signing import NewsKeys
 from core.ground import Ground
 from sm.certificates import Certificate
 from sm.sm2 import Provider
@@ -26,3 +30,18 @@ class ChannelDesk:
     operators: Callable[[], Mapping[str, bytes]]
     issue_certificate: IssueCertificate
     verify_certificate: VerifyCertificate
+
+
+@dataclass(frozen=True)
+class NewsDesk:
+    """What the news for channels needs beside the ground.
+
+    ``share`` draws a number from 0 to 1, by which tries are spread; ``resolve`` and ``post`` are the network.
+    """
+
+    ground: Ground
+    keys: Callable[[], NewsKeys]
+    name: Pseudonym
+    resolve: Resolver
+    post: Post
+    share: Callable[[], float]

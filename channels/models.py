@@ -75,3 +75,62 @@ sa.Index(
     postgresql_where=_PROPOSED,
     sqlite_where=_PROPOSED,
 )
+
+news = sa.Table(
+    "news",
+    metadata,
+    sa.Column("channel", sa.String(40), sa.ForeignKey("channels.id"), primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.String(40), nullable=False),
+    sa.Column("kind", sa.String(60), nullable=False),
+    sa.Column("card", sa.String(64), nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("content", Json, nullable=False),
+    sa.Column("happened_at", Millis, nullable=False),
+    sa.UniqueConstraint("channel", "id"),
+    sa.UniqueConstraint("channel", "card", "sequence"),
+)
+
+news_counts = sa.Table(
+    "news_counts",
+    metadata,
+    sa.Column("channel", sa.String(40), sa.ForeignKey("channels.id"), primary_key=True),
+    sa.Column("card", sa.String(64), primary_key=True),
+    sa.Column("last", sa.BigInteger, nullable=False),
+)
+
+news_endpoints = sa.Table(
+    "news_endpoints",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("channel", sa.String(40), sa.ForeignKey("channels.id"), nullable=False),
+    sa.Column("url", sa.String(500), nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("paused_until", Millis, nullable=False),
+    sa.Column("added_at", Millis, nullable=False),
+    sa.Column("changed_at", Millis, nullable=False),
+    sa.UniqueConstraint("channel", "url"),
+)
+
+news_deliveries = sa.Table(
+    "news_deliveries",
+    metadata,
+    sa.Column("endpoint", sa.String(40), sa.ForeignKey("news_endpoints.id"), primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("next_at", Millis, nullable=False),
+    sa.Column("status", sa.Integer, nullable=True),
+    sa.Column("reason", sa.String(40), nullable=True),
+    sa.Column("changed_at", Millis, nullable=False),
+)
+_WAITING = news_deliveries.c.state == "waiting"
+sa.Index(
+    "ix_news_deliveries_waiting",
+    news_deliveries.c.endpoint,
+    news_deliveries.c.next_at,
+    postgresql_where=_WAITING,
+    sqlite_where=_WAITING,
+)
+sa.Index("ix_news_deliveries_state", news_deliveries.c.state, news_deliveries.c.changed_at)

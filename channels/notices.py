@@ -1,5 +1,6 @@
 """Tell holders and phones what happened: the worker turns events into notices that a phone fetches."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from core.ids import is_id, new_id
 from core.outbox import Event, claim_events
 
 _TO_ENDED_DEVICE = {"device.ended"}
+_TELLER_LOCK = 0x4E455753  # the key of PostgreSQL's advisory lock
 _TO_ALL_DEVICES = {
     "card.issued",
     "card.loss_reported",
@@ -42,14 +44,32 @@ class Notice:
     happened_at: datetime
 
 
-def tell_events(connection: Connection, *, at: datetime, most: int = 100) -> int:
-    """Turn waiting events into notices, in one transaction, and return how many events were taken."""
+def tell_events(
+    connection: Connection, *, at: datetime, most: int = 100, also: Callable[[Connection, Event], object] | None = None
+) -> int:
+    """Turn waiting events into notices, in one transaction, and return how many events were taken.
+
+    ``also`` is handed each event. One teller at a time, so that what happened to a card is told in its order; one that
+    comes while another is at it takes nothing.
+    """
+    if not _is_the_teller(connection):
+        return 0
     told = 0
     for event in claim_events(connection, at=at, most=most):
+        if also is not None:
+            also(connection, event)
         for device in _addressees(connection, event):
             insert_if_new(connection, notices, _values(event, device))
         told += 1
     return told
+
+
+def _is_the_teller(connection: Connection) -> bool:
+    """Take the place of the one teller until the transaction ends; SQLite has one writer anyway."""
+    if connection.dialect.name != "postgresql":
+        return True
+    taken = sa.text("SELECT pg_try_advisory_xact_lock(:lock)")
+    return bool(connection.execute(taken, {"lock": _TELLER_LOCK}).scalar_one())
 
 
 def list_notices(

@@ -37,10 +37,14 @@ Post = Callable[[PinnedDestination, Mapping[str, str], bytes], Posted]
 
 
 class HttpPost:
-    """Posts with deadlines of wall-clock time; ``tls`` says which certificates are believed."""
+    """Posts with deadlines of wall-clock time; ``tls`` gives the certificates that are believed."""
 
     def __init__(
-        self, tls: ssl.SSLContext, *, whole_seconds: float = WHOLE_SECONDS, ticks: Callable[[], float] = time.monotonic
+        self,
+        tls: Callable[[], ssl.SSLContext],
+        *,
+        whole_seconds: float = WHOLE_SECONDS,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tls = tls
         self._whole = whole_seconds
@@ -51,7 +55,7 @@ class HttpPost:
         deadline = _Deadline(self._ticks, self._ticks() + self._whole)
         backend = _PinnedBackend(pinned.address, deadline)
         try:
-            with httpcore.ConnectionPool(ssl_context=self._tls, network_backend=backend, retries=0) as pool:
+            with httpcore.ConnectionPool(ssl_context=self._tls(), network_backend=backend, retries=0) as pool:
                 return _exchange(pool, pinned, headers, body)
         except httpcore.TimeoutException:
             return Posted(None, "timeout")

@@ -5,17 +5,28 @@ from flask import current_app
 
 from auth.blueprints import ApiBlueprint
 from auth.channel_requests import Channel
-from auth.guard import DeviceKey, allow
+from auth.guard import Anyone, DeviceKey, allow
 from channels.certificates import ChannelCertificate, list_certificates
+from channels.desk import NewsDesk
+from channels.news import list_news
 from channels.notices import list_notices
 from channels.registry import RegisteredChannel, get_channel
-from channels.schemas import NoticesQuerySchema, NoticesSchema, OwnChannelSchema
+from channels.schemas import (
+    NewsKeysSchema,
+    NewsPageSchema,
+    NewsQuerySchema,
+    NoticesQuerySchema,
+    NoticesSchema,
+    OwnChannelSchema,
+)
 from core.clock import to_text
 from core.ground import Ground
 
 blueprint = ApiBlueprint(
     "notices", __name__, url_prefix="/v1/notices", description="What happened to the holder's card."
 )
+
+news = ApiBlueprint("news", __name__, url_prefix="/v1", description="What channels are told of the cards they carry.")
 
 own_channel = ApiBlueprint(
     "channel", __name__, url_prefix="/v1/channel", description="What a partner app is registered as."
@@ -33,6 +44,33 @@ def get_notices(caller: DeviceKey, given: dict[str, Any]) -> dict[str, Any]:
         notices, following = list_notices(connection, caller.proof.thumbprint, **given)
     items = [asdict(notice) | {"happened_at": to_text(notice.happened_at)} for notice in notices]
     return {"items": items, "next": following}
+
+
+@news.get("/news")
+@allow(Channel, scope="news")
+@news.arguments(NewsQuerySchema(), location="query")
+@news.response(200, NewsPageSchema)
+def get_news(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
+    """Read your news in its own order, behind a position; who lost everything begins at 0 and ends in our state.
+
+    Go on with ``after`` = ``next`` until ``more`` is false. Nothing ever turns up behind a position that was read.
+    Keep the highest ``sequence`` of each card.
+    """
+    ground = cast("Ground", current_app.extensions["core.ground"])
+    limit = given["limit"]
+    with ground.database.transaction() as connection:
+        found = list_news(connection, caller.id, after=given["after"], limit=limit + 1)
+    items, following = found[:limit], found[:limit][-1].position if found else given["after"]
+    return {"items": [one.message() for one in items], "next": following, "more": len(found) > limit}
+
+
+@news.get("/news-keys")
+@allow(Anyone)
+@news.response(200, NewsKeysSchema)
+def get_news_keys() -> dict[str, Any]:
+    """Fetch the keys that sign news (webhook-signature): Ed25519 for `v1a`, SM2 for `v1sm2`; fetch them each day."""
+    desk = cast("NewsDesk", current_app.extensions["channels.news"])
+    return {"keys": desk.keys().published(desk.ground.clock())}
 
 
 @own_channel.get("")

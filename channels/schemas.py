@@ -1,5 +1,7 @@
 from marshmallow import Schema, fields, validate
 
+from channels.news import MOST_NEWS
+
 
 class NoticesQuerySchema(Schema):
     after = fields.String(load_default=None, validate=validate.Length(max=40))
@@ -44,3 +46,46 @@ class OwnChannelSchema(Schema):
     certificates = fields.List(
         fields.Nested(CertificateSchema), required=True, metadata={"description": "those that are live"}
     )
+
+
+class NewsQuerySchema(Schema):
+    after = fields.Integer(
+        strict=True,
+        load_default=0,
+        validate=validate.Range(min=0, max=2**53),
+        metadata={"description": "a position; 0 for the beginning"},
+    )
+    limit = fields.Integer(strict=True, load_default=100, validate=validate.Range(min=1, max=MOST_NEWS))
+
+
+class NewsSchema(Schema):
+    id = fields.String(required=True, metadata={"description": "the same at every try, and here"})
+    type = fields.String(required=True, metadata={"example": "card.loss_reported"})
+    timestamp = fields.String(required=True, metadata={"format": "date-time", "description": "when it happened"})
+    channel = fields.String(required=True)
+    position = fields.Integer(required=True, metadata={"example": 17, "description": "its place in your news"})
+    card = fields.String(required=True, metadata={"description": "the subject (sub) under which you know the holder"})
+    sequence = fields.Integer(required=True, metadata={"example": 3, "description": "counts the news of this card"})
+    data = fields.Dict(required=True, metadata={"example": {"standing": "suspended"}})
+
+
+class NewsPageSchema(Schema):
+    items = fields.List(fields.Nested(NewsSchema), required=True)
+    next = fields.Integer(required=True, metadata={"description": "pass as `after` for what follows, now or later"})
+    more = fields.Boolean(required=True, metadata={"description": "whether there is another page already"})
+
+
+class NewsKeySchema(Schema):
+    kid = fields.String(required=True, metadata={"example": "news-ed25519-1"})
+    kty = fields.String(required=True, metadata={"example": "OKP"})
+    crv = fields.String(required=True, metadata={"example": "Ed25519"})
+    use = fields.String(required=True, metadata={"example": "sig"})
+    x = fields.String(required=True)
+    y = fields.String()
+    version = fields.String(required=True, metadata={"example": "v1a", "description": "marks its signatures"})
+    state = fields.String(required=True, metadata={"example": "current"})
+    whpk = fields.String(metadata={"description": "the same key as Standard Webhooks writes it"})
+
+
+class NewsKeysSchema(Schema):
+    keys = fields.List(fields.Nested(NewsKeySchema), required=True)

@@ -43,6 +43,7 @@ COMMANDS = {
     "channels": CommandPlace("cli.channels", "channels", "Register partner apps that carry the card."),
     "statements": CommandPlace("cli.statements", "statements", "Make and verify what institutions redeemed on a day."),
     "reconcile": CommandPlace("cli.reconcile", "reconcile", "Compare an institution's records with ours."),
+    "news": CommandPlace("cli.news", "news", "Look at what channels are told, and send it again."),
 }
 
 

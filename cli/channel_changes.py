@@ -121,6 +121,28 @@ def propose(channel: str, operator: str, key: Path | None, *, dry_run: bool, **t
         _propose(runtime, connection, channel, "terms", detail, operator, key, dry_run=dry_run)
 
 
+@click.command("add-endpoint")
+@click.argument("channel")
+@click.argument("url")
+@_DRY_RUN
+@by_operator
+def add_endpoint(channel: str, url: str, operator: str, key: Path | None, *, dry_run: bool) -> None:
+    """Propose an https address to which the channel's news is posted (`ecard news` looks after it)."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        _propose(runtime, connection, channel, "endpoint", {"url": url}, operator, key, dry_run=dry_run)
+
+
+@click.command("end-endpoint")
+@click.argument("channel")
+@click.argument("endpoint")
+@_DRY_RUN
+@by_operator
+def end_endpoint(channel: str, endpoint: str, operator: str, key: Path | None, *, dry_run: bool) -> None:
+    """Take an address of a channel away; one operator does it, and nothing more is sent there."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        _propose(runtime, connection, channel, "endpoint_end", {"endpoint": endpoint}, operator, key, dry_run=dry_run)
+
+
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Also what was decided or has expired.")
 def changes(*, everything: bool) -> None:
@@ -164,7 +186,7 @@ def reject(change: str, operator: str, key: Path | None, *, dry_run: bool) -> No
 
 
 COMMANDS: Sequence[click.Command] = (
-    set_standing, add_certificate, withdraw_certificate, propose, changes, approve, reject,
+    set_standing, add_certificate, withdraw_certificate, add_endpoint, end_endpoint, propose, changes, approve, reject,
 )  # fmt: skip
 
 
@@ -203,6 +225,8 @@ def _sign(runtime: Runtime, key: Path | None, statement: bytes) -> str | None:
 
 def _show_outcome(connection: Connection, change: Change) -> None:
     click.echo(f"applied: {_told(change)}")
+    if change.kind == "endpoint":
+        click.echo((change.outcome or {})["endpoint"])
     if change.kind == "certificate":
         serial = (change.outcome or {})["serial"]
         found = {one.serial: one for one in list_certificates(connection, change.channel)}

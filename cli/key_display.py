@@ -4,17 +4,19 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sm.canonical import write_time
 from sm.ceremony_log import Record
 from sm.certificates import read_certificate
-from sm.city_keys import CITY_KEYS, CODE_RING, code_ring
+from sm.city_keys import CITY_KEYS, CODE_RING, SIGNING_RINGS, code_ring
 from sm.der import export_spki, write_pem
 from sm.errors import Malformed
 from sm.keyring import KeyRing, KeyState
 from sm.keystore import Entry, KeyStore
+from sm.news_keys import NEWS_RINGS
 from sm.sm2 import Provider
-from sm.token_keys import CLIENT_RINGS, RETIRED_LIFE, TOKEN_RINGS, TokenRing, as_of, token_ring
+from sm.token_keys import CLIENT_RINGS, RETIRED_LIFE, TokenRing, as_of, token_ring
 
 _CERTIFICATE = "-certificate"
 
@@ -31,7 +33,7 @@ def list_lines(store: KeyStore, at: datetime) -> Iterator[str]:
     if CODE_RING in present:
         yield ""
         yield from ring_lines(code_ring(store))
-    for ring in TOKEN_RINGS:
+    for ring in SIGNING_RINGS:
         if ring.document in present:
             yield ""
             yield from token_ring_lines(store, ring, at)
@@ -48,15 +50,20 @@ def ring_lines(ring: KeyRing, title: str = "code key") -> Iterator[str]:
 def token_ring_lines(store: KeyStore, ring: TokenRing, at: datetime) -> Iterator[str]:
     """List the keys of a ring of tokens, and when the next one takes over by itself."""
     standing = as_of(token_ring(store, ring), at)
-    callers = "clients" if ring in CLIENT_RINGS else "phones"
-    yield f"tokens of {callers}, {ring.algorithm}"
-    yield from ring_lines(standing, "token key")
+    yield f"{_signed_by(ring)}, {ring.algorithm}"
+    yield from ring_lines(standing, f"{ring.family} key")
     coming = next((key for key in standing.keys if key.state is KeyState.NEXT), None)
     current = next((key for key in standing.keys if key.state is KeyState.CURRENT), None)
     if coming is None:
         yield f"no next key: `ecard keys rotate-tokens {ring.prefix}` announces one"
     elif current is not None:
         yield f"{coming.kid} takes over by itself at {write_time(current.not_after - RETIRED_LIFE)}"
+
+
+def _signed_by(ring: TokenRing) -> str:
+    if ring in NEWS_RINGS:
+        return "news for channels"
+    return "tokens of clients" if ring in CLIENT_RINGS else "tokens of phones"
 
 
 def entry_lines(store: KeyStore, provider: Provider, name: str) -> Iterator[str]:
@@ -84,6 +91,9 @@ def _public_part(store: KeyStore, provider: Provider, entry: Entry) -> Iterator[
         yield write_pem("PUBLIC KEY", export_spki(public_key)).rstrip()
     elif entry.kind == "p256":
         yield _p256_public_key(store.p256_scalar(entry.name)).hex()
+    elif entry.kind == "ed25519":
+        seed = store.ed25519_seed(entry.name)
+        yield Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw().hex()
     elif entry.kind == "document":
         yield _document_text(entry.name, store.document(entry.name))
     else:

@@ -1,4 +1,4 @@
-"""`ecard keys rotate-tokens` and `withdraw-token`: the keys that sign access tokens and ID tokens."""
+"""`ecard keys rotate-tokens` and `withdraw-token`: the keys that sign access tokens, ID tokens and news."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,13 +11,13 @@ from cli.key_rings import LEAD, chosen_lead, told, whole_seconds
 from cli.key_store_options import StorePlace, store_options, store_place, warn
 from sm.canonical import read_time, write_time
 from sm.ceremony_log import Result
+from sm.city_keys import SIGNING_RINGS
 from sm.errors import CeremonyRefused, KeyNotFound, Malformed
 from sm.keyring import KeyRing, KeyState
 from sm.keystore import FileKeyStore
 from sm.token_keys import (
     CLIENT_RINGS,
     PUBLISHED_LIFE,
-    TOKEN_RINGS,
     TokenRing,
     as_of,
     find_token_ring,
@@ -27,7 +27,7 @@ from sm.token_keys import (
     withdraw_token_key,
 )
 
-_RINGS = {ring.prefix: ring for ring in TOKEN_RINGS}
+_RINGS = {ring.prefix: ring for ring in SIGNING_RINGS}
 _LEAST_LEAD = 2 * PUBLISHED_LIFE
 """Others keep the published keys for as long as they were told to; clocks and slow fetches have as much again."""
 
@@ -58,8 +58,9 @@ def rotate_tokens(
     """Retire the current key of RING; the next one signs, another is announced.
 
     RING is es256 or sm2 for the tokens of clients, phone-es256 or phone-sm2 for those of phones; ECARD_TOKEN_ALGORITHM
-    says which of them sign. Workers need no restart. With --at nothing happens before that time; afterwards no next
-    key is there, and this command announces one.
+    says which of them sign. Those of news-ed25519 and news-sm2 sign news for channels, both of them. Workers need no
+    restart. With --at nothing happens before that time; afterwards no next key is there, and this command announces
+    one.
     """
     place, given = store_place(context, options), given_approvals(options)
     store, turned = place.open(), _RINGS[ring]
@@ -86,7 +87,7 @@ def rotate_tokens(
 def withdraw_token(context: click.Context, /, kid: str, lead: int | None, **options: Any) -> None:
     """Stop believing the token key KID (as in the list) at once and for ever; all tokens that it signed are refused."""
     place, given = store_place(context, options), given_approvals(options)
-    store, ring = place.open(), find_token_ring(kid)
+    store, ring = place.open(), find_token_ring(kid, SIGNING_RINGS)
     if ring is None or token_ring(store, ring).find(kid) is None:
         raise KeyNotFound(f"there is no token key {kid}")
     announced = _lead(ring, lead, store.environment)

@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     logins_per_holder_hour: Annotated[int, Field(ge=1, le=1000)] = 20
     wrong_login_codes_per_phone_hour: Annotated[int, Field(ge=1, le=1000)] = 20
     wrong_login_codes_per_address_hour: Annotated[int, Field(ge=1, le=1_000_000)] = 600
+    delivery_threads: Annotated[int, Field(ge=1, le=16)] = 4
+    delivery_ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = (443,)
     visit_minutes: Annotated[int, Field(ge=1, le=240)] = 30
     offline_upload_days: Annotated[int, Field(ge=1, le=30)] = 7
     token_seconds: Annotated[int, Field(ge=60, le=600)] = 300

@@ -19,10 +19,11 @@ from sm.certificates.trust import Trust
 from sm.errors import KeyNotFound, KeyStoreError
 from sm.keyring import KeyRing, KeyState, RingKey, announce, rotate, start_ring, withdraw
 from sm.keystore import KeyStore, Kind, Level
+from sm.news_keys import NEWS_RINGS
 from sm.ring_document import read_ring, write_ring
 from sm.sm2 import PrivateKey, Provider, Signer, Verifier
 from sm.sm4 import BlockCipher
-from sm.token_keys import TOKEN_RINGS, ensure_token_rings
+from sm.token_keys import TOKEN_RINGS, ensure_rings
 
 MINISTRY_CA = "ministry/root-ca"
 PROVINCE_CA = "province/ca"
@@ -67,6 +68,7 @@ CITY_KEYS = (
     CityKey(AUDIT, "city", "hmac", "authenticates audit entries"),
 )
 
+SIGNING_RINGS = (*TOKEN_RINGS, *NEWS_RINGS)
 FIRST_KID, LAST_KID = 1, 0xFFFF  # two bytes in a code
 CODE_KEY_LIFE = timedelta(days=730)
 PRODUCTION_LEAD = timedelta(days=1)  # an offline terminal fetches the key list once a day
@@ -91,7 +93,7 @@ def create_city_keys(
     """Create what is missing of a city's keys, certificates and code ring; tell the names of what was made.
 
     May be repeated, also after a crash: nothing that is there is touched. Code key 1 signs at once, key 2 is
-    announced for `lead` from now; likewise the keys of tokens.
+    announced for `lead` from now; likewise the keys of tokens and news.
     """
     with store.writing():
         before = set(store.names())
@@ -101,13 +103,13 @@ def create_city_keys(
         if CODE_RING not in before:
             ring = start_ring(_new_code_key(store, provider, FIRST_KID, now))
             _write_code_ring(store, _announce_next(store, provider, ring, now, lead))
-        ensure_token_rings(store, provider, now, lead)
+        ensure_rings(store, provider, SIGNING_RINGS, now, lead)
         return sorted(set(store.names()) - before)
 
 
 def missing_city_keys(store: KeyStore) -> list[str]:
     """Tell the names that `create_city_keys` would make, apart from those of code keys."""
-    rings = (CODE_RING, *(ring.document for ring in TOKEN_RINGS))
+    rings = (CODE_RING, *(ring.document for ring in SIGNING_RINGS))
     documents = (MINISTRY_CERTIFICATE, PROVINCE_CERTIFICATE, CITY_CERTIFICATE, *rings)
     return sorted({*(key.name for key in CITY_KEYS), *documents} - set(store.names()))
 

@@ -4,11 +4,12 @@ Clients and phones have rings of their own, so that neither's tokens pass for th
 which algorithm signs is a setting of the deployment. A ring turns when operators say so, or by its dates.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sm.canonical import read_time, write_time
 from sm.errors import InvalidKey, KeyNotUsable
@@ -46,21 +47,22 @@ class P256RingKey(RingKey):
 
 @dataclass(frozen=True)
 class TokenRing:
-    """Where the ring of one algorithm lies and what its keys are."""
+    """Where the ring of one algorithm lies and what its keys are; ``family`` is what they sign."""
 
     algorithm: str
     prefix: str
     kind: Kind
     key_type: type[RingKey]
+    family: str = "token"
 
     @property
     def document(self) -> str:
         """The name of the ring in the key store."""
-        return f"city/token-ring-{self.prefix}"
+        return f"city/{self.family}-ring-{self.prefix}"
 
     def key_name(self, kid: int | str) -> str:
         """Name a private key of the ring in the key store."""
-        return f"city/token-signing/{kid}"
+        return f"city/{self.family}-signing/{kid}"
 
 
 ES256 = TokenRing("ES256", "es256", "p256", P256RingKey)
@@ -72,9 +74,11 @@ PHONE_RINGS = (PHONE_ES256, PHONE_SM2)
 TOKEN_RINGS = (*CLIENT_RINGS, *PHONE_RINGS)
 
 
-def ensure_token_rings(store: KeyStore, provider: Provider, now: datetime, lead: timedelta) -> None:
+def ensure_rings(
+    store: KeyStore, provider: Provider, rings: Sequence[TokenRing], now: datetime, lead: timedelta
+) -> None:
     """Make the rings that are missing: key 1 signs at once, key 2 is announced for `lead` from now."""
-    for ring in TOKEN_RINGS:
+    for ring in rings:
         if ring.document not in store.names():
             started = start_ring(_new_key(store, provider, ring, 1, _whole_seconds(now)))
             _write(store, ring, _announce_next(store, provider, ring, started, now, lead))
@@ -90,9 +94,9 @@ def as_of(ring: KeyRing, at: datetime) -> KeyRing:
     return turned_by_date(ring, at, RETIRED_LIFE)
 
 
-def find_token_ring(kid: str) -> TokenRing | None:
+def find_token_ring(kid: str, rings: Sequence[TokenRing] = TOKEN_RINGS) -> TokenRing | None:
     """Find the ring to which a kid belongs, by its name."""
-    return next((ring for ring in TOKEN_RINGS if kid.rpartition("-")[0] == ring.prefix), None)
+    return next((ring for ring in rings if kid.rpartition("-")[0] == ring.prefix), None)
 
 
 def rotate_token_keys(store: KeyStore, provider: Provider, ring: TokenRing, now: datetime, lead: timedelta) -> KeyRing:
@@ -180,12 +184,17 @@ def _p256_public_key(store: KeyStore, _provider: Provider, name: str) -> bytes:
     return numbers.x.to_bytes(FIELD_SIZE, "big") + numbers.y.to_bytes(FIELD_SIZE, "big")
 
 
+def _ed25519_public_key(store: KeyStore, _provider: Provider, name: str) -> bytes:
+    return Ed25519PrivateKey.from_private_bytes(store.ed25519_seed(name)).public_key().public_bytes_raw()
+
+
 def _sm2_public_key(store: KeyStore, provider: Provider, name: str) -> bytes:
     return provider.public_key_of(store.private_key(name))
 
 
 _PUBLIC_KEYS: dict[str, Callable[[KeyStore, Provider, str], bytes]] = {
     "p256": _p256_public_key,
+    "ed25519": _ed25519_public_key,
     "sm2": _sm2_public_key,
 }
 

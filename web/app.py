@@ -63,6 +63,7 @@ def create_app(runtime: Runtime) -> Flask:
             "auth.apps": runtime.apps,
             "ecard.desk": runtime.enrollment,
             "ecard.passwords": runtime.passwords,
+            "channels.news": runtime.news,
             "qr.desk": runtime.codes,
             "web.login": LoginSteps(runtime.login, {**PAGE_PURPOSES, DEVICE: DEVICE_PURPOSE}),
             "web.runtime": runtime,
@@ -85,6 +86,7 @@ def create_app(runtime: Runtime) -> Flask:
         qr.routes.redemptions,
         channels.routes.blueprint,
         channels.routes.own_channel,
+        channels.routes.news,
     ):
         api.register_blueprint(blueprint)
     for plain in (oauth, oauth_server, app_associations, health, docs, login_pages, account_pages, device_pages):

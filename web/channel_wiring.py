@@ -1,14 +1,22 @@
 """The wiring of what partner channels need; ``web.runtime`` has the rest."""
 
+import secrets
+import ssl
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache, partial
 
 from auth.channel_requests import ChannelRegister, SigningChannel
 from auth.oauth.stored_secrets import StoredSecrets
 from auth.signed_forms.envelope import EnvelopeSecret
 from auth.signed_requests import SignedRequests
-from channels.desk import ChannelDesk
 from channels.signing import find_signing_channel
+from auth.oauth.desk import OAuthDesk
+from auth.oauth.pseudonyms import subject_in_sector
+from channels.desk import ChannelDesk, NewsDesk
+from channels.destinations import resolve_host
+from channels.posting import HttpPost
+from channels.news_signing import NewsKeys
 from core.ground import Ground
 from sm import city_keys
 from sm.ceremony import read_operators
@@ -64,4 +72,16 @@ def open_channels(
         operators=lambda: read_operators(store.document(OPERATORS)) if OPERATORS in store.names() else {},
         issue_certificate=issue_certificate,
         verify_certificate=verify_certificate,
+    )
+
+
+def open_news(ground: Ground, oauth: OAuthDesk, keys: Callable[[], NewsKeys]) -> NewsDesk:
+    """Wire the news for channels; the system's certificates are read at the first delivery."""
+    return NewsDesk(
+        ground=ground,
+        keys=keys,
+        name=partial(subject_in_sector, oauth),
+        resolve=resolve_host,
+        post=HttpPost(cache(ssl.create_default_context)),
+        share=lambda: secrets.randbelow(1_000_001) / 1_000_000,
     )

@@ -30,7 +30,8 @@ from auth.oauth.stored_secrets import StoredSecrets
 from auth.oauth.token_keys import TokenKeys, load_token_keys
 from auth.signed_requests import SignedRequests, TerminalRegister
 from auth.tokens import TokenDesk
-from channels.desk import ChannelDesk
+from channels.desk import ChannelDesk, NewsDesk
+from channels.news_signing import NewsKeys, load_news_keys
 from core.audit import AuditTrail
 from core.clock import Clock, system_clock
 from core.database import Database
@@ -63,10 +64,11 @@ from sm.errors import KeyNotFound, KeyNotUsable
 from sm.keyring import KeyRing
 from sm.keystore import FileKeyStore, KeyStore
 from sm.keystore.protocol import require_environment
+from sm.news_keys import NEWS_RINGS
 from sm.providers import open_provider
 from sm.sm2 import Provider
 from sm.token_keys import CLIENT_RINGS, PHONE_RINGS, TokenRing
-from web.channel_wiring import open_channel_requests, open_channels, open_envelope_secret
+from web.channel_wiring import open_channel_requests, open_channels, open_envelope_secret, open_news
 from web.schema_version import require_migrated
 from web.statement_wiring import open_statements
 
@@ -91,6 +93,7 @@ class Runtime:
     codes: CodeDesk
     channels: ChannelDesk
     statements: StatementDesk
+    news: NewsDesk
     store: KeyStore
     provider: Provider
     durable_ephemeral: DatabaseEphemeral
@@ -136,6 +139,7 @@ def wire(
         enrollment=_open_enrollment(ground, store, provider, hsm or _open_hsm(settings, store)),
         passwords=passwords,
         codes=_open_codes(ground, store, provider),
+        news=open_news(ground, oauth.desk, _hold_news_keys(store, provider)),
         channels=open_channels(ground, store, provider, lambda: _read_crls(store)),
         statements=open_statements(ground, store, provider),
         store=store,
@@ -193,6 +197,11 @@ def _hold_token_keys(
 ) -> Callable[[], TokenKeys]:
     algorithm, documents = ground.settings.token_algorithm, [ring.document for ring in rings]
     return _UntilTheRingChanges(store, documents, lambda: load_token_keys(store, provider, algorithm, rings))
+
+
+def _hold_news_keys(store: KeyStore, provider: Provider) -> Callable[[], NewsKeys]:
+    documents = [ring.document for ring in NEWS_RINGS]
+    return _UntilTheRingChanges(store, documents, lambda: load_news_keys(store, provider))
 
 
 def _open_oauth(ground: Ground, store: KeyStore, provider: Provider) -> OAuthServer:

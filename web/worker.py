@@ -2,18 +2,24 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from threading import Event
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.engine import Connection
 
 from auth.models import signed_requests
 from auth.oauth.housekeeping import forget_what_is_over
 from channels.certificates import warn_of_ends
+from channels.news import record_news
 from channels.notices import tell_events
+from channels.webhooks import deliver_one, forget_delivered
 from core.clock import to_millis, to_text
 from core.errors import Refusal
+from core.outbox import Event as OutboxEvent
 from ecard.enrollment_records import end_all_expired
+from web.deliverers import delivering
 from web.runtime import Runtime
 
 _REQUEST_DAYS = 400
@@ -31,6 +37,10 @@ class Worker:
 
     def run(self, stopping: Event, *, pause: float = 0.2) -> None:
         """Work until told to stop; a round that fails is logged and tried again."""
+        with delivering(partial(self._try, self.deliver), stopping, self._runtime.ground.settings.delivery_threads):
+            self._work(stopping, pause)
+
+    def _work(self, stopping: Event, pause: float) -> None:
         while not stopping.is_set():
             busy = self._try(self.tell) + self._try(self.seal)
             if time.monotonic() >= self._clean_at:
@@ -40,10 +50,14 @@ class Worker:
                 stopping.wait(pause)
 
     def tell(self) -> int:
-        """Turn waiting events into notices."""
+        """Turn waiting events into notices for phones and news for channels."""
         ground = self._runtime.ground
         with ground.database.transaction() as connection:
-            return tell_events(connection, at=ground.clock())
+            return tell_events(connection, at=ground.clock(), also=self._tell_channels)
+
+    def deliver(self) -> int:
+        """Post one piece of news to a channel; no transaction is open while the network is asked."""
+        return int(deliver_one(self._runtime.news))
 
     def seal(self) -> int:
         """Chain what the audit trail has got since the last time."""
@@ -63,6 +77,7 @@ class Worker:
             end_all_expired(connection, ground.clock())
             connection.execute(sa.delete(signed_requests).where(signed_requests.c.received_at < oldest))
             forget_what_is_over(connection, ground.clock())
+            forget_delivered(connection, ground.clock())
         self._warn_of_certificates()
         return self._runtime.durable_ephemeral.forget_expired()
 
@@ -73,6 +88,9 @@ class Worker:
         for certificate in ending:
             ends = to_text(certificate.not_after)
             _log.warning("certificate_expiring", channel=certificate.channel, serial=certificate.serial, ends_at=ends)
+
+    def _tell_channels(self, connection: Connection, event: OutboxEvent) -> None:
+        record_news(connection, event, self._runtime.news.name, self._runtime.ground.clock())
 
     def _try(self, work: Callable[[], int]) -> int:
         try:

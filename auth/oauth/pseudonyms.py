@@ -14,7 +14,12 @@ def subject_of(desk: OAuthDesk, client: Client, grant: Grant) -> str:
 
 def subject_of_card(desk: OAuthDesk, client: Client, card: str) -> str:
     """Name the holder of a card to a client."""
-    return encode_base64url(hmac_sm3(desk.pairwise_key, b"oidc-subject\x00", f"{client.sector}\x00{card}".encode()))
+    return subject_in_sector(desk, client.sector, card)
+
+
+def subject_in_sector(desk: OAuthDesk, sector: str, card: str) -> str:
+    """Name the holder of a card to all clients of a sector."""
+    return encode_base64url(hmac_sm3(desk.pairwise_key, b"oidc-subject\x00", f"{sector}\x00{card}".encode()))
 
 
 def link_handle(desk: OAuthDesk, subject: str) -> str:

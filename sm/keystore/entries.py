@@ -15,9 +15,9 @@ from sm.sm4 import KEY_SIZE, open_sealed, seal
 Level = Literal["ministry", "province", "city"]
 LEVELS: tuple[Level, ...] = get_args(Level)  # from the top down; each is sealed under the one before it
 
-Kind = Literal["sm2", "p256", "sm4", "hmac", "document", "kek"]
+Kind = Literal["sm2", "p256", "ed25519", "sm4", "hmac", "document", "kek"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-KEY_SIZES: dict[Kind, int] = {"sm2": 32, "p256": 32, "sm4": KEY_SIZE, "hmac": 32, "kek": KEY_SIZE}
+KEY_SIZES: dict[Kind, int] = {"sm2": 32, "p256": 32, "ed25519": 32, "sm4": KEY_SIZE, "hmac": 32, "kek": KEY_SIZE}
 """Bytes of each kind of key; a document has no fixed size."""
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # FIPS 186-4, D.1.2.3

@@ -15,8 +15,9 @@ ENVIRONMENTS: tuple[Environment, ...] = get_args(Environment)
 class KeyStore(ABC):
     """Named keys and documents at three levels; all errors are `sm.errors.SmError`.
 
-    Levels are "ministry", "province", "city". Kinds of key are "sm2" (a scalar), "p256" (a scalar), "sm4" (16 bytes)
-    and "hmac" (32 bytes). A document is a small authenticated file, such as a key ring or a certificate.
+    Levels are "ministry", "province", "city". Kinds of key are "sm2" (a scalar), "p256" (a scalar), "ed25519" (a seed),
+    "sm4" (16 bytes) and "hmac" (32 bytes). A document is a small authenticated file, such as a key ring or a
+    certificate.
     """
 
     @property
@@ -72,6 +73,10 @@ class KeyStore(ABC):
     def p256_scalar(self, name: str) -> bytes:
         """Hand out the 32 bytes of a P-256 private scalar, for ES256."""
         return self._content(name, ("p256",))
+
+    def ed25519_seed(self, name: str) -> bytes:
+        """Hand out the 32 bytes of an Ed25519 private key (RFC 8032 section 5.1.5)."""
+        return self._content(name, ("ed25519",))
 
     def document(self, name: str) -> bytes:
         """Read a document."""

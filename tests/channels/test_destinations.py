@@ -192,7 +192,7 @@ def listener() -> Iterator[Listener]:
 def send(url: str, rules: DestinationRules, *addresses: str) -> Posted:
     """Go the way of a delivery, with a name server that answers what the test says."""
     pinned = pin_destination(read_destination(url, rules), rules, lambda _host, _port: addresses)
-    return HttpPost(ssl.create_default_context(), whole_seconds=2)(pinned, {}, b"{}")
+    return HttpPost(ssl.create_default_context, whole_seconds=2)(pinned, {}, b"{}")
 
 
 # ── What is refused ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -390,7 +390,7 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[http.server.Threading
 def post(server: http.server.ThreadingHTTPServer, path: str, seconds: float = 10.0) -> Posted:
     to = read_destination(f"http://127.0.0.1:{server.server_port}{path}", DEVELOPMENT)
     pinned = pin_destination(to, DEVELOPMENT, resolve_host)
-    return HttpPost(ssl.create_default_context(), whole_seconds=seconds)(pinned, {"X-Test": "1"}, b'{"a":1}')
+    return HttpPost(ssl.create_default_context, whole_seconds=seconds)(pinned, {"X-Test": "1"}, b'{"a":1}')
 
 
 def test_a_post_arrives_as_it_was_addressed(partner):
@@ -424,12 +424,12 @@ def test_nobody_at_the_address_is_a_failed_try():
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     pinned = PinnedDestination(Destination("http", "127.0.0.1", port, "/"), "127.0.0.1")
-    assert HttpPost(ssl.create_default_context())(pinned, {}, b"") == Posted(None, "no_connection")
+    assert HttpPost(ssl.create_default_context)(pinned, {}, b"") == Posted(None, "no_connection")
 
 
 def test_a_partner_that_answers_nothing_is_given_up_in_time(listener):
     pinned = PinnedDestination(Destination("http", "127.0.0.1", listener.port, "/"), "127.0.0.1")
-    assert HttpPost(ssl.create_default_context(), whole_seconds=0.3)(pinned, {}, b"") == Posted(None, "timeout")
+    assert HttpPost(ssl.create_default_context, whole_seconds=0.3)(pinned, {}, b"") == Posted(None, "timeout")
 
 
 # ── TLS under the name, at the pinned address ────────────────────────────────────────────────────────────────────
@@ -463,7 +463,7 @@ def test_tls_asks_for_the_name_and_believes_that_name_alone(tmp_path):
 
         def send_to(host: str, tls: ssl.SSLContext) -> Posted:
             pinned = PinnedDestination(Destination("https", host, server.server_port, "/ok"), "127.0.0.1")
-            return HttpPost(tls)(pinned, {}, b"{}")
+            return HttpPost(lambda: tls)(pinned, {}, b"{}")
 
         assert send_to("partner.example", believed) == Posted(204, "http_204")
         assert send_to("other.example", believed) == Posted(None, "no_connection")

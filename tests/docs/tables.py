@@ -74,6 +74,8 @@ SETTINGS = {
     "logins_per_holder_hour": "logins that one holder may approve in an hour, with all cards and phones together",
     "wrong_login_codes_per_phone_hour": "login codes that were nobody's, in an hour, after which a phone is refused",
     "wrong_login_codes_per_address_hour": "the same for each address that phones call from",
+    "delivery_threads": "threads of each worker that post news to channels",
+    "delivery_ports": "ports that an address for news may have, as a JSON list",
     "visit_minutes": "life of a visit token",
     "offline_upload_days": "how old an offline acceptance may be when it is handed in",
     "token_seconds": "life of an access token",

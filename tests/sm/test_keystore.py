@@ -72,6 +72,11 @@ def test_a_p256_scalar_has_32_bytes(store):
     assert len(store.p256_scalar("city/token-signing")) == 32
 
 
+def test_an_ed25519_seed_has_32_bytes(store):
+    store.create("city/news-signing", "city", "ed25519")
+    assert len(store.ed25519_seed("city/news-signing")) == 32
+
+
 def test_a_key_drawn_elsewhere_is_kept_unchanged(store):
     store.put("city/vector", "city", "sm2", VECTOR)
     assert store.private_key("city/vector") == PrivateKey(VECTOR)
@@ -105,7 +110,7 @@ def test_a_key_of_one_kind_is_not_handed_out_as_another(store):
     store.create("city/ca", "city", "sm2")
     store.create("city/audit", "city", "hmac")
     store.write_document("city/ring", "city", bytes(32))
-    for hand_out in (store.symmetric, store.p256_scalar, store.document):
+    for hand_out in (store.symmetric, store.p256_scalar, store.ed25519_seed, store.document):
         with pytest.raises(KeyNotFound):
             hand_out("city/ca")
     for name in ("city/audit", "city/ring"):
@@ -119,7 +124,8 @@ def test_an_unknown_name_is_not_found(store):
 
 
 @pytest.mark.parametrize(
-    ("kind", "key"), [("sm4", bytes(15)), ("hmac", bytes(31)), ("sm2", bytes(32)), ("p256", bytes(32))]
+    ("kind", "key"),
+    [("sm4", bytes(15)), ("hmac", bytes(31)), ("ed25519", bytes(31)), ("sm2", bytes(32)), ("p256", bytes(32))],
 )
 def test_a_key_of_the_wrong_size_or_range_is_refused(store, kind, key):
     with pytest.raises(InvalidKey):

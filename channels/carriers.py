@@ -1,0 +1,58 @@
+"""Which channels carry a card, and by which name each of them knows it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from auth.oauth.models import oauth_clients, oauth_grants
+from auth.oauth.scopes import OFFLINE
+from channels.registry import find_channel_of_client
+from core.clock import to_millis
+
+Pseudonym = Callable[[str, str], str]
+"""Name a card (second) to a sector (first): the subject under which the channel's client knows the holder."""
+
+NEWS_SCOPE = "news"
+TOLD_STANDINGS = ("live", "suspended")
+"""A suspended channel is sent nothing, but what happens meanwhile is kept for when it is live again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A channel that carries a card; ``card`` is the card's name in that channel."""
+
+    channel: str
+    card: str
+
+
+def channels_of_card(connection: Connection, card: str, at: datetime, name: Pseudonym) -> list[Carrier]:
+    """List who carried a card at a moment, by links: grants with offline access to a channel's client.
+
+    The moment is that of what happened, so that the end of a link hides nothing that happened before it. In the order
+    of their ids, in which their rows are locked.
+    """
+    found = {row.client: row.sector for row in connection.execute(_links(card, at)) if OFFLINE in row.scopes}
+    channels = [(find_channel_of_client(connection, client), sector) for client, sector in found.items()]
+    carriers = [
+        Carrier(channel.id, name(sector, card))
+        for channel, sector in channels
+        if channel is not None and NEWS_SCOPE in channel.scopes and channel.standing in TOLD_STANDINGS
+    ]
+    return sorted(carriers, key=lambda carrier: carrier.channel)
+
+
+def _links(card: str, at: datetime) -> sa.Select[tuple[str, str, list[str]]]:
+    grants, moment = oauth_grants.c, to_millis(at)
+    return (
+        sa.select(grants.client, oauth_clients.c.sector, grants.scopes)
+        .join_from(oauth_grants, oauth_clients, oauth_clients.c.id == grants.client)
+        .where(
+            grants.card == card,
+            grants.granted_at <= moment,
+            grants.expires_at > moment,
+            sa.or_(grants.ended_at.is_(None), grants.ended_at >= moment),
+        )
+    )
