@@ -6,8 +6,8 @@ from datetime import datetime
 
 from channels.carriers import Pseudonym
 from channels.destinations import Resolver
-from channels.posting import Post
 from channels.news_signing import NewsKeys
+from channels.posting import Post
 from core.ground import Ground
 from sm.certificates import Certificate
 from sm.sm2 import Provider

@@ -50,12 +50,11 @@ class OwnChannelSchema(Schema):
 
 class NewsQuerySchema(Schema):
     after = fields.Integer(
-        strict=True,
         load_default=0,
         validate=validate.Range(min=0, max=2**53),
         metadata={"description": "a position; 0 for the beginning"},
     )
-    limit = fields.Integer(strict=True, load_default=100, validate=validate.Range(min=1, max=MOST_NEWS))
+    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=MOST_NEWS))
 
 
 class NewsSchema(Schema):

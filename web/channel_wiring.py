@@ -7,16 +7,16 @@ from datetime import datetime
 from functools import cache, partial
 
 from auth.channel_requests import ChannelRegister, SigningChannel
+from auth.oauth.desk import OAuthDesk
+from auth.oauth.pseudonyms import subject_in_sector
 from auth.oauth.stored_secrets import StoredSecrets
 from auth.signed_forms.envelope import EnvelopeSecret
 from auth.signed_requests import SignedRequests
-from channels.signing import find_signing_channel
-from auth.oauth.desk import OAuthDesk
-from auth.oauth.pseudonyms import subject_in_sector
 from channels.desk import ChannelDesk, NewsDesk
 from channels.destinations import resolve_host
-from channels.posting import HttpPost
 from channels.news_signing import NewsKeys
+from channels.posting import HttpPost
+from channels.signing import find_signing_channel
 from core.ground import Ground
 from sm import city_keys
 from sm.ceremony import read_operators

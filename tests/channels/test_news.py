@@ -11,7 +11,7 @@ from auth.oauth.grants import end_grant
 from channels.models import news, news_deliveries
 from channels.news import NEWS_KINDS, get_news, list_news
 from core.errors import Missing
-from tests.channels.news_of_tests import CARDS, happen, make_told_partner, tell
+from tests.channels.news_of_tests import CARDS, happen, make_told_partner, tell, verify_signature
 from tests.channels.partners import move
 from tests.service import Service, running_service
 
@@ -219,3 +219,42 @@ def test_news_is_told_in_the_transaction_that_takes_the_event(tmp_path, sqlite_u
             assert connection.execute(sa.select(sa.func.count()).select_from(news)).scalar_one() == 1
             (waiting,) = connection.execute(sa.select(news_deliveries)).all()
         assert (waiting.endpoint, waiting.position, waiting.state, waiting.tries) == (endpoint, 1, "waiting", 0)
+
+
+# ── The feed over HTTP ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_channel_reads_its_own_news_by_signed_requests_until_there_is_no_more(city):
+    partner, other = make_told_partner(city), make_told_partner(city)
+    partner.link(CARDS[7])
+    happened = [happen(city, "card.loss_reported", CARDS[7], standing="suspended") for _ in range(5)]
+    tell(city)
+    read, after, more = [], 0, True
+    while more:
+        answer = partner.app.send("GET", f"/v1/news?after={after}&limit=2")
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        read += [one["id"] for one in page["items"]]
+        after, more = page["next"], page["more"]
+    assert read == happened
+    assert partner.app.send("GET", f"/v1/news?after={after}").json() == {"items": [], "next": 5, "more": False}
+    assert other.app.send("GET", "/v1/news").json()["items"] == []
+
+
+@pytest.mark.parametrize("query", ["after=-1", "after=x", "after=1.5", "limit=0", "limit=501"])
+def test_a_page_that_cannot_be_is_refused(city, query):
+    partner = make_told_partner(city)
+    assert partner.app.send("GET", f"/v1/news?{query}").status_code in (400, 422)
+
+
+def test_the_feed_is_for_live_channels_with_the_scope_of_news(city):
+    assert make_told_partner(city, standing="sandbox").app.send("GET", "/v1/news").status_code == 403
+    assert make_told_partner(city, scopes=("carriage",)).app.send("GET", "/v1/news").status_code == 403
+    assert city.http.get("/v1/news").status_code == 401
+
+
+def test_the_keys_that_sign_news_are_public(city):
+    listed = city.http.get("/v1/news-keys").json()["keys"]
+    assert {key["version"] for key in listed} == {"v1a", "v1sm2"}
+    headers = city.runtime.news.keys().sign("evt_1", city.clock(), b"{}")
+    assert verify_signature(listed, headers, b"{}") == {"v1a", "v1sm2"}

@@ -12,7 +12,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from werkzeug.test import Client
 
 from auth.guard import CALLERS
-from tests.channels.partners import make_partner as make_channel
+from tests.channels.news_of_tests import make_told_partner, tell
 from tests.device_flow.terminals_of_tests import Rotating, new_key, settle
 from tests.login.browser import Browser
 from tests.oauth.clients_of_tests import make_partner, make_relying_party
@@ -160,10 +160,15 @@ def test_everything_that_the_story_answers_is_as_described(sqlite_service):
     _enrol_a_scanner(sqlite_service, phone)
     _get_and_use_tokens(sqlite_service, phone)
     _end_what_rests_on_the_card(unrecorded, phone, card)
-    make_channel(sqlite_service).send("GET", "/v1/channel")
+    partner = make_told_partner(sqlite_service)
+    partner.app.send("GET", "/v1/channel")
     phone = sqlite_service.enroll(card=sqlite_service.make_card(2))
+    partner.link(phone.card)
     phone.call("POST", f"/v1/cards/{phone.card}/loss-reports")
     phone.code("medical")
+    tell(sqlite_service)
+    partner.app.send("GET", "/v1/news")
+    sqlite_service.http.get("/v1/news-keys")
     sqlite_service.http.close()
 
     assert [fault for answer in recording.answers for fault in faults_of(description, answer)] == []
