@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from sm.canonical import write_time
-from sm.token_keys import TOKEN_RINGS, as_of, token_ring
+from sm.city_keys import SIGNING_RINGS
+from sm.token_keys import as_of, token_ring
 from tests.cli.test_keys import DAY, START, Desk, conduct, found_production, snapshot
 
-RINGS = {ring.prefix: ring for ring in TOKEN_RINGS}
+RINGS = {ring.prefix: ring for ring in SIGNING_RINGS}
 
 
 @pytest.fixture
