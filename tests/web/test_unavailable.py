@@ -23,7 +23,7 @@ from tests.web.test_routes import requests
 
 pytestmark = pytest.mark.xdist_group("test_unavailable")  # what is costly to set up is set up once
 
-WITHOUT_DATABASE = {"/livez", "/docs/", "/docs/problems", "/openapi.json", "/v1/verification-keys"}
+WITHOUT_DATABASE = {"/livez", "/docs/", "/docs/problems", "/openapi.json", "/v1/verification-keys", "/v1/news-keys"}
 
 
 def assert_unavailable(answer: TestResponse, *where: object) -> dict[str, Any]:
