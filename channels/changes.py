@@ -1,4 +1,4 @@
-"""Two people for whatever gives a channel something, one for what only takes away (threats.md A1, decision 0015)."""
+"""Two people for whatever gives a channel something, one for what only takes away (threats.md A1, decision 0020)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
