@@ -113,3 +113,24 @@ class FormNotAgreed(Refusal):
     title_zh = "签名正确，但该渠道未登记使用此种签名方式。"
     next_en = "Sign in a form that GET /v1/channel names, or ask the card centre for another one."
     next_zh = "请使用 GET /v1/channel 所列的签名方式，或向社保卡中心申请变更。"
+
+
+class IdempotencyKeyMalformed(Refusal):
+    kind = Kind.MALFORMED
+    code = "idempotency_key_malformed"
+    title_en = "The Idempotency-Key is not of 1 to 128 visible ASCII characters."
+    title_zh = "Idempotency-Key 须为 1 至 128 个可见 ASCII 字符。"
+    next_en = "Send a random key, for example a UUID, and keep it for retries."
+    next_zh = "请发送随机键（例如 UUID），重试时使用同一个键。"
+
+
+class RequestInProgress(Refusal):
+    kind = Kind.CONFLICT
+    code = "request_in_progress"
+    title_en = "This request was sent before and is still being worked on."
+    title_zh = "该请求正在处理中。"
+    next_en = "Send it again with the same Idempotency-Key after the time given in Retry-After."
+    next_zh = "请按 Retry-After 给出的时间稍候，使用同一个 Idempotency-Key 重试。"
+
+    def __init__(self) -> None:
+        super().__init__(retry_after=1)

@@ -25,6 +25,7 @@ from auth.errors import (
     TerminalNotAllowed,
     TokenWrong,
 )
+from auth.kept_answers import KeptAnswers
 from auth.oauth.access_tokens import ClientToken
 from auth.oauth.client_authentication import FUTURE_SECONDS, first_use
 from auth.oauth.scopes import SCOPES, reaches
@@ -32,6 +33,7 @@ from auth.oauth.server import OAuthServer
 from auth.parties import Party
 from auth.plain_json import read_plain_json
 from auth.proofs import PROOF_SECONDS, DeviceProof, ProvenRequest, spent_key, verify_proof
+from auth.repeated_requests import Idempotent, answer_once, has_key
 from auth.signed_forms.choice import read_signed
 from auth.signed_forms.envelope import EnvelopeSecret
 from auth.signed_forms.received import Received
@@ -93,6 +95,7 @@ class Gate:
     channels: SignedRequests[SigningChannel]
     envelope_secret: EnvelopeSecret
     tokens: TokenDesk
+    answers: KeptAnswers
 
 
 CALLERS = {
@@ -114,7 +117,8 @@ class Rule:
     """Who may call a route, with which scope, and which of the limits of ``settings`` counts its calls.
 
     ``resource`` is the path of the protected resource that a partner's token must be for; ``sandbox`` lets in channels
-    that are not live yet.
+    that are not live yet. ``idempotent`` tells what makes a repeated POST or PUT harmless: answers ``kept`` under an
+    Idempotency-Key, or the view's ``own`` doing.
     """
 
     caller: type
@@ -122,6 +126,7 @@ class Rule:
     limit: str
     resource: str = "/v1"
     sandbox: bool = False
+    idempotent: Idempotent = "kept"
 
 
 def allow(
@@ -131,6 +136,7 @@ def allow(
     limit: str = "phone_requests_per_minute",
     resource: str = "/v1",
     sandbox: bool = False,
+    idempotent: Idempotent = "kept",
 ) -> Callable[[View], View]:
     """Let one kind of caller in.
 
@@ -141,18 +147,24 @@ def allow(
         limit: for phones and partners, the setting that limits the calls of a minute.
         resource: for partners, the protected resource that the route is a part of.
         sandbox: for channels, whether one that is not live yet may call: only where nothing is about holders.
+        idempotent: "own" where the same request twice is harmless by itself, so that no answer need be kept.
     """
     admit = _ADMIT[caller]
-    rule = Rule(caller, scope, limit, resource, sandbox)
+    rule = Rule(caller, scope, limit, resource, sandbox, idempotent)
 
     def decorate(view: View) -> View:
+        def answered(*args: Any, **kwargs: Any) -> Any:
+            return _answer_once(view, args, kwargs) if has_key(rule.idempotent) else view(*args, **kwargs)
+
         def admitted(*args: Any, **kwargs: Any) -> Any:
             _take_plain_body(request.get_data())
-            return view(*args, **kwargs)
+            return answered(*args, **kwargs)
+
+        run = {Anyone: view, Channel: answered}.get(caller, admitted)  # a channel's body may be wrapped
 
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            return admit(view if caller in _READ_BY_THEMSELVES else admitted, rule, args, kwargs)
+            return admit(run, rule, args, kwargs)
 
         guarded.rule = rule  # type: ignore[attr-defined]  # read by the test of all routes and by OpenAPI
         return guarded
@@ -165,7 +177,10 @@ def _admit_anyone(view: View, _rule: Rule, args: tuple[Any, ...], kwargs: dict[s
 
 
 def _admit_terminal(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Verify, spend the nonce and run the view in one transaction: a request that failed half-way was never sent."""
+    """Verify, spend the nonce and run the view in one transaction: a request that failed half-way was never sent.
+
+    With an Idempotency-Key, which not every signature covers, the nonce is spent before anything is said about the key.
+    """
     at = gate()
     proven = at.requests.verify_request(
         request.headers.get("Authorization"), request.method, request_target(), request.get_data()
@@ -175,7 +190,9 @@ def _admit_terminal(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[
         raise TerminalNotAllowed(f"scope {rule.scope}")
     with at.ground.database.transaction() as connection:
         spend_nonce(connection, terminal.evidence)
-        return view(terminal, *args, **kwargs)
+        if not has_key(rule.idempotent):
+            return view(terminal, *args, **kwargs)
+    return view(terminal, *args, **kwargs)
 
 
 def _admit_channel(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -188,7 +205,9 @@ def _admit_channel(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[s
     with at.ground.database.transaction() as connection:
         spend_nonce(connection, channel.evidence)
         _take_plain_body(request.get_data(), given.content)
-        return view(channel, *args, **kwargs)
+        if not has_key(rule.idempotent):
+            return view(channel, *args, **kwargs)
+    return view(channel, *args, **kwargs)
 
 
 def _received(at: Gate) -> Received:
@@ -304,8 +323,20 @@ _ADMIT: dict[type, Callable[..., Any]] = {
     Partner: _admit_partner,
     Channel: _admit_channel,
 }
-_READ_BY_THEMSELVES = frozenset({Anyone, Channel})
-"""Callers whose bodies the views, or the guard, read in another way: a channel's may be wrapped."""
+CALLER_NAMES: dict[type, Callable[[Any], str]] = {
+    DeviceKey: lambda key: f"key {key.proof.thumbprint}",
+    Phone: lambda phone: f"phone {phone.device}",
+    Terminal: lambda terminal: f"terminal {terminal.id}",
+    Partner: lambda partner: f"partner {partner.client} {partner.grant}",
+    Channel: lambda channel: f"channel {channel.id}",
+}
+"""Whose an Idempotency-Key is: no caller meets the keys of another, nor a partner those of its other holders."""
+
+
+def _answer_once(view: View, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    caller = args[0]
+    name = CALLER_NAMES[type(caller)](caller)
+    return answer_once(gate().answers, name, request_target(), lambda: view(*args, **kwargs))
 
 
 def _take_plain_body(body: bytes, unwrapped: bytes | None = None) -> None:

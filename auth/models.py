@@ -80,6 +80,17 @@ devices = sa.Table(
     sa.Column("ended_because", sa.String(40), nullable=True),
 )
 
+idempotent_answers = sa.Table(
+    "idempotent_answers",
+    metadata,
+    sa.Column("handle", sa.String(64), primary_key=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("claim", sa.String(40), nullable=False),
+    sa.Column("lease_until", Millis, nullable=False),
+    sa.Column("answer", sa.LargeBinary, nullable=True),
+    sa.Column("expires_at", Millis, nullable=False, index=True),
+)
+
 _ACTIVE = devices.c.standing == "active"
 sa.Index(
     "uq_devices_active",

@@ -81,7 +81,7 @@ def get_session(caller: Terminal, session: str) -> dict[str, Any]:
 
 
 @enrollments.post("/enrollments")
-@allow(DeviceKey)
+@allow(DeviceKey, idempotent="own")
 @enrollments.arguments(StartSchema())
 @enrollments.response(201, StartedSchema)
 def post_enrollment(caller: DeviceKey, given: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def post_enrollment(caller: DeviceKey, given: dict[str, Any]) -> dict[str, Any]:
 
 
 @enrollments.post("/enrollments/<enrollment>/hello")
-@allow(Terminal, scope="enroll")
+@allow(Terminal, scope="enroll", idempotent="own")
 @enrollments.arguments(HelloSchema())
 @enrollments.response(200, HelloAnswerSchema)
 def post_hello(caller: Terminal, given: dict[str, Any], enrollment: str) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def post_hello(caller: Terminal, given: dict[str, Any], enrollment: str) -> dict
 
 
 @enrollments.post("/enrollments/<enrollment>/complete")
-@allow(Terminal, scope="enroll")
+@allow(Terminal, scope="enroll", idempotent="own")
 @enrollments.arguments(CompleteSchema())
 @enrollments.response(200, CompletedSchema)
 def post_complete(caller: Terminal, given: dict[str, Any], enrollment: str) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def get_enrollment_state(caller: DeviceKey, enrollment: str) -> dict[str, Any]:
 
 
 @enrollments.post("/enrollments/<enrollment>/confirm")
-@allow(DeviceKey)
+@allow(DeviceKey, idempotent="own")
 @enrollments.arguments(ConfirmSchema())
 @enrollments.response(201, IssuedSchema)
 def post_confirm(caller: DeviceKey, given: dict[str, Any], enrollment: str) -> dict[str, Any]:

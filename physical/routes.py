@@ -49,7 +49,7 @@ def post_terminal_session(caller: Terminal, given: dict[str, Any]) -> dict[str, 
 
 
 @terminals.post("")
-@allow(Partner, scope=ENROL)
+@allow(Partner, scope=ENROL, idempotent="own")
 @terminals.arguments(NewKeySchema())
 @terminals.response(201, RegisteredTerminalSchema)
 def post_terminal(caller: Partner, given: dict[str, str]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def post_terminal(caller: Partner, given: dict[str, str]) -> dict[str, Any]:
 
 
 @terminals.post("/keys")
-@allow(Terminal)
+@allow(Terminal, idempotent="own")
 @terminals.arguments(NewKeySchema())
 @terminals.response(201, EnteredKeySchema)
 def post_terminal_key(caller: Terminal, given: dict[str, str]) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def post_code(caller: Phone, given: dict[str, Any], card: str) -> Response:
 
 
 @codes.post("/code-images")
-@allow(Phone, scope="card")
+@allow(Phone, scope="card", idempotent="own")
 @codes.arguments(PictureSchema())
 @codes.alt_response(200, description="the picture", content_type="image/png")
 def post_picture(_caller: Phone, given: dict[str, Any]) -> Response:
@@ -120,7 +120,7 @@ def get_uses(caller: Phone, given: dict[str, Any], card: str) -> dict[str, Any]:
 
 @redemptions.post("/redemptions")
 @give_verdict
-@allow(Terminal, scope="redeem")
+@allow(Terminal, scope="redeem", idempotent="own")
 @redemptions.arguments(RedeemSchema())
 @redemptions.doc(parameters=[_IDEMPOTENCY])
 @redemptions.response(201, RedeemedSchema)
@@ -149,7 +149,7 @@ def post_redemption(caller: Terminal, given: dict[str, Any]) -> Response:
 
 
 @redemptions.post("/visits")
-@allow(Terminal, scope="redeem")
+@allow(Terminal, scope="redeem", idempotent="own")
 @redemptions.arguments(VisitRequestSchema())
 @redemptions.response(200, VisitSchema)
 def post_visit(caller: Terminal, given: dict[str, Any]) -> dict[str, Any]:

@@ -141,7 +141,8 @@ def test_only_routes_schemas_the_guard_and_web_know_the_web_framework():
 
 def may_know_the_web(path: Path) -> bool:
     is_edge = {"routes", "schemas"} & {path.stem, *path.parent.parts}
-    return bool(is_edge) or path.parts[0] == "web" or path in {Path("auth/guard.py"), Path("auth/blueprints.py")}
+    guard = {Path("auth") / name for name in ("guard.py", "blueprints.py", "repeated_requests.py")}
+    return bool(is_edge) or path.parts[0] == "web" or path in guard
 
 
 def test_only_the_command_line_knows_the_entry_point_of_the_web_server():

@@ -7,6 +7,8 @@ from flask import Flask
 from flask_smorest import Api
 
 from auth.guard import CALLERS, Anyone, Rule, allow
+from auth.kept_answers import KEY_PATTERN
+from auth.repeated_requests import REPLAY
 from auth.schemas import ProblemSchema
 from web.plain_routes import CONTENTS, PLAIN_ROUTES, describe_pages, path_of
 
@@ -36,6 +38,25 @@ _SCHEMES = {
         "name": "Authorization",
         "description": "`ESSC-SM2-SM3 app_id=…,serial_no=…,timestamp=…,nonce=…,signature=…` over method, path and"
         " query, timestamp, nonce and body, each followed by a newline",
+    },
+}
+_KEY: dict[str, dict[str, Any]] = {
+    "kept": {
+        "in": "header",
+        "name": "Idempotency-Key",
+        "required": False,
+        "schema": {"type": "string", "pattern": KEY_PATTERN},
+        "description": "Kept for 24 hours for each caller: the same key with the same request gives the same answer"
+        f" again, marked `{REPLAY}: true`; with another request 422; while the first is still being worked on 409 with"
+        " Retry-After. What was wrong with the request itself, and 401, 403, 429 and 5xx, are not kept.",
+        "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+    },
+    "own": {
+        "in": "header",
+        "name": "Idempotency-Key",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": "Not needed and not looked at: this request sent twice is harmless by itself.",
     },
 }
 _PROBLEMS = (400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 503)
@@ -91,6 +112,8 @@ def name_callers(app: Flask, api: DescribedApi) -> None:
             operation = operations.get(method.lower())
             if operation is not None:
                 _describe_operation(operation, guard)
+                if method in {"POST", "PUT"} and rule.rule.startswith("/v1/"):
+                    _describe_repeats(operation, guard)
 
 
 def _describe_operation(operation: dict[str, Any], guard: Rule) -> None:
@@ -103,6 +126,14 @@ def _describe_operation(operation: dict[str, Any], guard: Rule) -> None:
     for status in _PROBLEMS if guard.caller is not Anyone and not speaks_oauth else ():
         if "$ref" in responses.get(str(status), {"$ref"}):  # flask-smorest refers to a form of errors that is not ours
             responses[str(status)] = {"$ref": f"#/components/responses/PROBLEM_{status}"}
+
+
+def _describe_repeats(operation: dict[str, Any], guard: Rule) -> None:
+    """Tell what a repeated request does; a route that needs a key of its own form has said so itself."""
+    operation["x-idempotency"] = guard.idempotent
+    parameters = operation.setdefault("parameters", [])
+    if not any(parameter.get("name") == "Idempotency-Key" for parameter in parameters):
+        parameters.append(deepcopy(_KEY[guard.idempotent]))
 
 
 _DESCRIPTION = (

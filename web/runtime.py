@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from auth.apps.associations import PublishedAssociations
 from auth.guard import Gate
+from auth.kept_answers import KeptAnswers
 from auth.login.desk import LoginDesk
 from auth.login.purposes import (
     ACCOUNT,
@@ -132,7 +133,7 @@ def wire(
     passwords = PasswordDesk(ground, durable, oauth.desk.stored.derive("card-password", ""))
     return Runtime(
         ground=ground,
-        gate=_open_gate(ground, store, provider),
+        gate=_open_gate(ground, store, provider, oauth.desk.stored),
         oauth=oauth,
         apps=PublishedAssociations(ground),
         login=_open_login(oauth.desk, passwords, durable),
@@ -182,13 +183,14 @@ def _open_ephemeral(settings: Settings, durable: DatabaseEphemeral) -> Ephemeral
     return FallbackEphemeral(RedisEphemeral(open_redis(settings.redis_url.get_secret_value())), durable)
 
 
-def _open_gate(ground: Ground, store: KeyStore, provider: Provider) -> Gate:
+def _open_gate(ground: Ground, store: KeyStore, provider: Provider, stored: StoredSecrets) -> Gate:
     return Gate(
         ground=ground,
         requests=SignedRequests(ground, provider, TerminalRegister(ground)),
         channels=open_channel_requests(ground, provider),
         envelope_secret=open_envelope_secret(store),
         tokens=TokenDesk(ground, _hold_token_keys(ground, store, provider, PHONE_RINGS)),
+        answers=KeptAnswers(ground, stored.derive("idempotent-answers", "")),
     )
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Connection
 
+from auth.kept_answers import forget_answers
 from auth.models import signed_requests
 from auth.oauth.housekeeping import forget_what_is_over
 from channels.certificates import warn_of_ends
@@ -78,6 +79,7 @@ class Worker:
             connection.execute(sa.delete(signed_requests).where(signed_requests.c.received_at < oldest))
             forget_what_is_over(connection, ground.clock())
             forget_delivered(connection, ground.clock())
+            forget_answers(connection, ground.clock())
         self._warn_of_certificates()
         return self._runtime.durable_ephemeral.forget_expired()
 

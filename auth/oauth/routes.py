@@ -201,7 +201,7 @@ def post_revoke() -> Answer:
 
 
 @blueprint.route("/oauth/userinfo", methods=["GET", "POST"])
-@allow(Partner, scope=OPENID, resource="/oauth/userinfo")
+@allow(Partner, scope=OPENID, resource="/oauth/userinfo", idempotent="own")
 def get_userinfo(partner: Partner) -> Response:
     """Say who the holder is to this client: a pseudonym and how surely (OpenID Connect Core section 5.3)."""
     return response_of(Answer(200, {"sub": partner.subject, "acr": partner.acr}))

@@ -1,6 +1,7 @@
 """Bodies and addresses that no client of ours would send: a 4xx each time, never a fault (P1, P3, P4)."""
 
 import json
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -88,7 +89,7 @@ def edge(request, tmp_path_factory) -> Iterator[Proven]:
 def send(edge: Proven, label: str, body: bytes) -> TestResponse:
     method, path = label.split(" ")
     path = path.replace("{card}", edge.phone.card).replace("{enrollment}", "enr_" + "0" * 26)
-    headers = HEADERS | {"Content-Type": "application/json", "Idempotency-Key": "hostile-bodies"}
+    headers = HEADERS | {"Content-Type": "application/json", "Idempotency-Key": secrets.token_hex(16)}
     edge.service.clock.step(0.01)
     return Client(edge).open(path, method=method, data=body, headers=headers)
 
