@@ -494,7 +494,7 @@ def test_a_login_request_ends_with_its_ten_minutes(server, holder, partner):
         ({"scope": "openid openid"}, "invalid_scope"),
         ({"scope": "admin"}, "invalid_scope"),
         ({"scope": 'open"id'}, "invalid_scope"),
-        ({"scope": "openid\x00"}, "invalid_scope"),
+        ({"scope": "openid\x00"}, "invalid_request"),
         ({"state": "\n"}, "invalid_request"),
         ({"state": "é"}, "invalid_request"),
         ({"state": "x" * 1025}, "invalid_request"),
