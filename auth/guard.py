@@ -41,11 +41,13 @@ from auth.signed_requests import SignedRequests, Terminal, spend_nonce
 from auth.tokens import TokenDesk
 from core.errors import Limited, Malformed
 from core.ground import Ground
+from sm.answer_keys import AnswerKeys
+from sm.sm2 import Signer
 
 View = Callable[..., Any]
 
-PROVEN_CHANNEL = "ecard.proven_channel"
-"""Where the guard leaves the channel that has proven the request, in its environ: the answer is signed for it."""
+ANSWER_TO = "ecard.answer_to"
+"""Where the guard leaves what an answer to a channel is signed with, in the request's environ."""
 
 
 class Anyone:
@@ -87,6 +89,16 @@ class Partner:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerTo:
+    """The request that an answer is signed for, and the key that was there before anything was done."""
+
+    target: str
+    nonce: str
+    serial: str
+    signer: Signer
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """What the guard needs; made once by ``web.runtime``."""
 
@@ -94,6 +106,7 @@ class Gate:
     requests: SignedRequests[Party]
     channels: SignedRequests[SigningChannel]
     envelope_secret: EnvelopeSecret
+    answer_keys: Callable[[], AnswerKeys]
     tokens: TokenDesk
     answers: KeptAnswers
 
@@ -196,11 +209,15 @@ def _admit_terminal(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[
 
 
 def _admit_channel(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Do the same for a channel; from the moment on when it is proven, refusals too are signed for it."""
+    """Do the same for a channel; from the moment on when it is proven, refusals too are signed for it.
+
+    Raises ``KeyNotUsable`` before anything is done where no key may sign the answer.
+    """
     at = gate()
     given = read_signed(_received(at), at.envelope_secret)
     proven = at.channels.verify(given.unverified)
-    channel = request.environ[PROVEN_CHANNEL] = Channel(proven.party, proven.evidence)
+    channel = Channel(proven.party, proven.evidence)
+    request.environ[ANSWER_TO] = AnswerTo(request_target(), channel.evidence.nonce, *at.answer_keys().require_signer())
     _require_channel_may(rule, channel)
     with at.ground.database.transaction() as connection:
         spend_nonce(connection, channel.evidence)

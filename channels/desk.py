@@ -1,6 +1,6 @@
 """What the channels' flows are handed by ``web.runtime``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from channels.destinations import Resolver
 from channels.news_signing import NewsKeys
 from channels.posting import Post
 from core.ground import Ground
+from sm.answer_keys import AnswerKeys
 from sm.certificates import Certificate
 from sm.sm2 import Provider
 
@@ -22,7 +23,9 @@ VerifyCertificate = Callable[[Certificate, datetime], Certificate]
 class ChannelDesk:
     """What the register needs beside the ground.
 
-    ``operators`` are the names and keys of those who may propose and approve, as the key store registers them.
+    ``operators`` are the names and keys of those who may propose and approve, as the key store registers them;
+    ``answer_keys`` the keys that sign what channels are told, ``authorities`` the certificates from the city's to the
+    root's that prove them.
     """
 
     ground: Ground
@@ -30,6 +33,8 @@ class ChannelDesk:
     operators: Callable[[], Mapping[str, bytes]]
     issue_certificate: IssueCertificate
     verify_certificate: VerifyCertificate
+    answer_keys: Callable[[], AnswerKeys]
+    authorities: Callable[[], Sequence[Certificate]]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from auth.blueprints import ApiBlueprint
 from auth.channel_requests import Channel
 from auth.guard import Anyone, DeviceKey, allow
 from channels.certificates import ChannelCertificate, list_certificates
-from channels.desk import NewsDesk
+from channels.desk import ChannelDesk, NewsDesk
 from channels.news import list_news
 from channels.notices import list_notices
 from channels.registry import RegisteredChannel, get_channel
@@ -18,9 +18,12 @@ from channels.schemas import (
     NoticesQuerySchema,
     NoticesSchema,
     OwnChannelSchema,
+    PlatformCertificatesSchema,
 )
 from core.clock import to_text
 from core.ground import Ground
+from sm.answer_keys import AnswerKey
+from sm.der import write_pem
 
 blueprint = ApiBlueprint(
     "notices", __name__, url_prefix="/v1/notices", description="What happened to the holder's card."
@@ -28,6 +31,9 @@ blueprint = ApiBlueprint(
 
 news = ApiBlueprint("news", __name__, url_prefix="/v1", description="What channels are told of the cards they carry.")
 
+platform = ApiBlueprint(
+    "platform", __name__, url_prefix="/v1/platform-certificates", description="With which keys we sign."
+)
 own_channel = ApiBlueprint(
     "channel", __name__, url_prefix="/v1/channel", description="What a partner app is registered as."
 )
@@ -84,6 +90,28 @@ def get_own_channel(caller: Channel) -> dict[str, Any]:
         certificates = list_certificates(connection, caller.id)
     live = [_shown_certificate(certificate) for certificate in certificates if certificate.is_live(ground.clock())]
     return _shown_channel(channel) | {"serial": caller.serial, "certificates": live}
+
+
+@platform.get("")
+@allow(Anyone)
+@platform.response(200, PlatformCertificatesSchema)
+def get_platform_certificates() -> dict[str, Any]:
+    """Fetch the certificates under which answers to channels are signed: the next one is here before it signs."""
+    desk = cast("ChannelDesk", current_app.extensions["channels.desk"])
+    return {
+        "certificates": [_shown_answer_key(key) for key in desk.answer_keys().published],
+        "authorities": [write_pem("CERTIFICATE", certificate.der) for certificate in desk.authorities()],
+    }
+
+
+def _shown_answer_key(key: AnswerKey) -> dict[str, Any]:
+    return {
+        "serial": key.serial,
+        "state": key.ring_key.state.value,
+        "not_before": to_text(key.ring_key.not_before),
+        "not_after": to_text(key.ring_key.not_after),
+        "certificate": write_pem("CERTIFICATE", key.certificate.der),
+    }
 
 
 def _shown_channel(channel: RegisteredChannel) -> dict[str, Any]:

@@ -88,3 +88,15 @@ class NewsKeySchema(Schema):
 
 class NewsKeysSchema(Schema):
     keys = fields.List(fields.Nested(NewsKeySchema), required=True)
+
+
+class PlatformCertificateSchema(CertificateSchema):
+    state = fields.String(required=True, metadata={"example": "current", "description": "next, current or retired"})
+    certificate = fields.String(required=True, metadata={"description": "PEM"})
+
+
+class PlatformCertificatesSchema(Schema):
+    certificates = fields.List(fields.Nested(PlatformCertificateSchema), required=True)
+    authorities = fields.List(
+        fields.String(), required=True, metadata={"description": "PEM: city, province, ministry; pin the last one"}
+    )

@@ -6,6 +6,7 @@ from datetime import datetime
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from sm.answer_keys import ANSWER_RING, answer_ring
 from sm.canonical import write_time
 from sm.ceremony_log import Record
 from sm.certificates import read_certificate
@@ -33,6 +34,9 @@ def list_lines(store: KeyStore, at: datetime) -> Iterator[str]:
     if CODE_RING in present:
         yield ""
         yield from ring_lines(code_ring(store))
+    if ANSWER_RING in present:
+        yield ""
+        yield from answer_ring_lines(store, at)
     for ring in SIGNING_RINGS:
         if ring.document in present:
             yield ""
@@ -45,6 +49,11 @@ def ring_lines(ring: KeyRing, title: str = "code key") -> Iterator[str]:
     yield f"{title:>{width}}  state      from                  until"
     for key in ring.keys:
         yield f"{key.kid:>{width}}  {key.state:9}  {write_time(key.not_before)}  {write_time(key.not_after)}"
+
+
+def answer_ring_lines(store: KeyStore, at: datetime) -> Iterator[str]:
+    """List the keys that sign answers to channels."""
+    yield from ring_lines(answer_ring(store, at), "answer key")
 
 
 def token_ring_lines(store: KeyStore, ring: TokenRing, at: datetime) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cli import Failed
+from cli.answer_keys import rotate_answers, withdraw_answer
 from cli.key_ceremony import Act, ceremony_options, conduct, given_approvals, open_log
 from cli.key_creation import City, make_city
 from cli.key_display import entry_lines, list_lines, record_lines, ring_lines
@@ -57,6 +58,8 @@ def keys() -> None:
 
 keys.add_command(rotate_tokens)
 keys.add_command(withdraw_token)
+keys.add_command(rotate_answers)
+keys.add_command(withdraw_answer)
 
 
 @keys.command()

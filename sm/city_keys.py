@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sm.answer_keys import ANSWER_RING, Issue, ensure_answer_ring
 from sm.canonical import read_time, write_time
 from sm.certificates.hierarchy import (
     CITY,
@@ -14,6 +15,7 @@ from sm.certificates.hierarchy import (
     issue_authority,
 )
 from sm.certificates.issuing import Subject, issue, leaf_profile, new_serial
+from sm.certificates.names import PLATFORM_PURPOSE
 from sm.certificates.reading import Certificate, read_certificate
 from sm.certificates.trust import Trust
 from sm.errors import KeyNotFound, KeyStoreError
@@ -104,12 +106,13 @@ def create_city_keys(
             ring = start_ring(_new_code_key(store, provider, FIRST_KID, now))
             _write_code_ring(store, _announce_next(store, provider, ring, now, lead))
         ensure_rings(store, provider, SIGNING_RINGS, now, lead)
+        ensure_answer_ring(store, provider, now, lead, answer_certifier(store, provider))
         return sorted(set(store.names()) - before)
 
 
 def missing_city_keys(store: KeyStore) -> list[str]:
     """Tell the names that `create_city_keys` would make, apart from those of code keys."""
-    rings = (CODE_RING, *(ring.document for ring in SIGNING_RINGS))
+    rings = (CODE_RING, ANSWER_RING, *(ring.document for ring in SIGNING_RINGS))
     documents = (MINISTRY_CERTIFICATE, PROVINCE_CERTIFICATE, CITY_CERTIFICATE, *rings)
     return sorted({*(key.name for key in CITY_KEYS), *documents} - set(store.names()))
 
@@ -147,6 +150,23 @@ def issue_leaf(
         issuer=read_hierarchy(store).city,
     )
     return read_certificate(der)
+
+
+def answer_certifier(store: KeyStore, provider: Provider) -> Issue:
+    """Let the city's authority certify the keys that sign its answers, in the city's own name."""
+
+    def issue_answer_certificate(public_key: bytes, not_before: datetime, not_after: datetime) -> Certificate:
+        return issue_leaf(
+            store,
+            provider,
+            subject=Subject(common_name=f"ESSC answers, {read_hierarchy(store).city.subject_common_name}"),
+            public_key=public_key,
+            purpose=PLATFORM_PURPOSE,
+            not_before=not_before,
+            not_after=not_after,
+        )
+
+    return issue_answer_certificate
 
 
 def code_ring(store: KeyStore) -> KeyRing:

@@ -33,6 +33,7 @@ from web.other_origins import let_other_origins_read
 from web.problem_page import write_problem_page
 from web.problems import install_problems
 from web.runtime import Runtime
+from web.signed_answers import sign_answers_to_channels
 
 _SWAGGER = Path(flask_swagger_ui.__file__).parent / "dist"
 _DOCS_POLICY = (
@@ -57,6 +58,7 @@ def create_app(runtime: Runtime) -> Flask:
             "core.ground": runtime.ground,
             "auth.gate": runtime.gate,
             "auth.card_level": card_level,
+            "channels.desk": runtime.channels,
             "auth.error_pages": refusals,
             "auth.login": runtime.login,
             "auth.oauth": runtime.oauth,
@@ -74,6 +76,7 @@ def create_app(runtime: Runtime) -> Flask:
     app.before_request(_refuse_nul)
     let_other_origins_read(app)
     install_problems(app)
+    sign_answers_to_channels(app)
     api = describe(app, version("ecard"))
     for blueprint in (
         physical.routes.blueprint,
@@ -87,6 +90,7 @@ def create_app(runtime: Runtime) -> Flask:
         channels.routes.blueprint,
         channels.routes.own_channel,
         channels.routes.news,
+        channels.routes.platform,
     ):
         api.register_blueprint(blueprint)
     for plain in (oauth, oauth_server, app_associations, health, docs, login_pages, account_pages, device_pages):

@@ -19,12 +19,14 @@ from channels.posting import HttpPost
 from channels.signing import find_signing_channel
 from core.ground import Ground
 from sm import city_keys
+from sm.answer_keys import ANSWER_RING, AnswerKeys, answer_edition, load_answer_keys
 from sm.ceremony import read_operators
 from sm.ceremony_log import OPERATORS
 from sm.certificates import PARTNER_PURPOSE, Certificate, RevocationList
 from sm.certificates.issuing import Subject
 from sm.keystore import KeyStore
 from sm.sm2 import Provider
+from web.held_keys import UntilTheRingChanges
 
 
 def open_channel_requests(ground: Ground, provider: Provider) -> SignedRequests[SigningChannel]:
@@ -46,8 +48,23 @@ def open_envelope_secret(store: KeyStore) -> EnvelopeSecret:
     return secret_of
 
 
+def open_answer_keys(ground: Ground, store: KeyStore, provider: Provider) -> Callable[[], AnswerKeys]:
+    """Hold the keys that sign answers; opened when the first channel calls."""
+    return UntilTheRingChanges(
+        store,
+        [ANSWER_RING],
+        lambda: load_answer_keys(store, provider, ground.clock()),
+        lambda: answer_edition(store, ground.clock()),
+    )
+
+
 def open_channels(
-    ground: Ground, store: KeyStore, provider: Provider, crls: Callable[[], Sequence[RevocationList]]
+    ground: Ground,
+    store: KeyStore,
+    provider: Provider,
+    *,
+    crls: Callable[[], Sequence[RevocationList]],
+    answer_keys: Callable[[], AnswerKeys],
 ) -> ChannelDesk:
     """Wire the register of channels; keys are opened when they are needed."""
 
@@ -72,6 +89,8 @@ def open_channels(
         operators=lambda: read_operators(store.document(OPERATORS)) if OPERATORS in store.names() else {},
         issue_certificate=issue_certificate,
         verify_certificate=verify_certificate,
+        answer_keys=answer_keys,
+        authorities=lambda: (*city_keys.read_hierarchy(store).intermediates, city_keys.read_hierarchy(store).ministry),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Flask
 from flask_smorest import Api
 
+from auth.channel_requests import Channel
 from auth.guard import CALLERS, Anyone, Rule, allow
 from auth.kept_answers import KEY_PATTERN
 from auth.repeated_requests import REPLAY
@@ -19,7 +20,7 @@ _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "Phone": [{"dpopToken": [], "dpopProof": []}],
     "Partner": [{"dpopToken": [], "dpopProof": []}],
     "Terminal": [{"signedRequest": []}],
-    "Channel": [{"signedRequest": []}],
+    "Channel": [{"channelSignature": []}],
 }
 _SCHEMES = {
     "dpopProof": {
@@ -39,6 +40,19 @@ _SCHEMES = {
         "description": "`ESSC-SM2-SM3 app_id=…,serial_no=…,timestamp=…,nonce=…,signature=…` over method, path and"
         " query, timestamp, nonce and body, each followed by a newline",
     },
+    "channelSignature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "the same as `signedRequest`, by a channel's certificate; or another form that was agreed on:"
+        " a gateway's sorted parameters, a JSON envelope, HTTP message signatures (RFC 9421)",
+    },
+}
+_ANSWER_SIGNATURE = {
+    "description": '`serial_no="…",timestamp="…",nonce="…",signature="…"` over status, path and query of the request,'
+    " timestamp, nonce of the request and body, each followed by a newline, by a key of /v1/platform-certificates;"
+    " refusals are signed as well once the channel is proven",
+    "schema": {"type": "string"},
 }
 _KEY: dict[str, dict[str, Any]] = {
     "kept": {
@@ -122,6 +136,9 @@ def _describe_operation(operation: dict[str, Any], guard: Rule) -> None:
         operation["x-scope"] = guard.scope
     operation.setdefault("security", _SECURITY.get(guard.caller.__name__, []))
     responses = operation["responses"]
+    for answer in responses.values() if guard.caller is Channel else ():
+        if "content" in answer:
+            answer.setdefault("headers", {})["ESSC-Signature"] = _ANSWER_SIGNATURE
     speaks_oauth = "oauth" in operation["tags"]  # its refusals have OAuth's form, and stand there already
     for status in _PROBLEMS if guard.caller is not Anyone and not speaks_oauth else ():
         if "$ref" in responses.get(str(status), {"$ref"}):  # flask-smorest refers to a form of errors that is not ours

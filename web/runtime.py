@@ -1,14 +1,11 @@
 """All wiring on one page: settings in, everything that the service needs out."""
 
 import ctypes
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from threading import Lock
-from typing import Generic, TypeVar
 
 from auth.apps.associations import PublishedAssociations
 from auth.guard import Gate
@@ -69,14 +66,18 @@ from sm.news_keys import NEWS_RINGS
 from sm.providers import open_provider
 from sm.sm2 import Provider
 from sm.token_keys import CLIENT_RINGS, PHONE_RINGS, TokenRing
-from web.channel_wiring import open_channel_requests, open_channels, open_envelope_secret, open_news
+from web.channel_wiring import (
+    open_answer_keys,
+    open_channel_requests,
+    open_channels,
+    open_envelope_secret,
+    open_news,
+)
+from web.held_keys import UntilTheRingChanges
 from web.schema_version import require_migrated
 from web.statement_wiring import open_statements
 
-Kept = TypeVar("Kept")
-
 KEY_LIST_CERTIFICATE = "city/key-list-certificate"
-_KEYS_SECONDS = 1.0
 _CREDENTIAL_KID = "card-1"
 
 
@@ -131,9 +132,10 @@ def wire(
     )
     oauth = _open_oauth(ground, store, provider)
     passwords = PasswordDesk(ground, durable, oauth.desk.stored.derive("card-password", ""))
+    gate = _open_gate(ground, store, provider, oauth.desk.stored)
     return Runtime(
         ground=ground,
-        gate=_open_gate(ground, store, provider, oauth.desk.stored),
+        gate=gate,
         oauth=oauth,
         apps=PublishedAssociations(ground),
         login=_open_login(oauth.desk, passwords, durable),
@@ -141,7 +143,7 @@ def wire(
         passwords=passwords,
         codes=_open_codes(ground, store, provider),
         news=open_news(ground, oauth.desk, _hold_news_keys(store, provider)),
-        channels=open_channels(ground, store, provider, lambda: _read_crls(store)),
+        channels=open_channels(ground, store, provider, crls=lambda: _read_crls(store), answer_keys=gate.answer_keys),
         statements=open_statements(ground, store, provider),
         store=store,
         provider=provider,
@@ -189,6 +191,7 @@ def _open_gate(ground: Ground, store: KeyStore, provider: Provider, stored: Stor
         requests=SignedRequests(ground, provider, TerminalRegister(ground)),
         channels=open_channel_requests(ground, provider),
         envelope_secret=open_envelope_secret(store),
+        answer_keys=open_answer_keys(ground, store, provider),
         tokens=TokenDesk(ground, _hold_token_keys(ground, store, provider, PHONE_RINGS)),
         answers=KeptAnswers(ground, stored.derive("idempotent-answers", "")),
     )
@@ -198,12 +201,12 @@ def _hold_token_keys(
     ground: Ground, store: KeyStore, provider: Provider, rings: Sequence[TokenRing]
 ) -> Callable[[], TokenKeys]:
     algorithm, documents = ground.settings.token_algorithm, [ring.document for ring in rings]
-    return _UntilTheRingChanges(store, documents, lambda: load_token_keys(store, provider, algorithm, rings))
+    return UntilTheRingChanges(store, documents, lambda: load_token_keys(store, provider, algorithm, rings))
 
 
 def _hold_news_keys(store: KeyStore, provider: Provider) -> Callable[[], NewsKeys]:
     documents = [ring.document for ring in NEWS_RINGS]
-    return _UntilTheRingChanges(store, documents, lambda: load_news_keys(store, provider))
+    return UntilTheRingChanges(store, documents, lambda: load_news_keys(store, provider))
 
 
 def _open_oauth(ground: Ground, store: KeyStore, provider: Provider) -> OAuthServer:
@@ -283,13 +286,13 @@ def _open_codes(ground: Ground, store: KeyStore, provider: Provider) -> CodeDesk
 
     return CodeDesk(
         ground=ground,
-        keys=_UntilTheRingChanges(
+        keys=UntilTheRingChanges(
             store,
             [city_keys.CODE_RING],
             lambda: _load_issuer_keys(ground, store, provider),
             lambda: _signing_kid(store, ground.clock()),
         ),
-        key_list=_UntilTheRingChanges(store, [city_keys.CODE_RING], write_key_list, lambda: _hour(ground)),
+        key_list=UntilTheRingChanges(store, [city_keys.CODE_RING], write_key_list, lambda: _hour(ground)),
         pairwise_key=store.symmetric(city_keys.PAIRWISE),
         visit_key=store.symmetric(city_keys.VISIT_TOKEN),
     )
@@ -347,33 +350,3 @@ def _key_list_certificate(ground: Ground, store: KeyStore, provider: Provider) -
         )
         store.write_document(KEY_LIST_CERTIFICATE, "city", issued.der)
         return issued
-
-
-class _UntilTheRingChanges(Generic[Kept]):
-    """Holds what was made of key rings and looks at them each second: another one counts within that time."""
-
-    def __init__(
-        self,
-        store: KeyStore,
-        documents: Sequence[str],
-        load: Callable[[], Kept],
-        edition: Callable[[], bytes] = bytes,
-    ) -> None:
-        self._store = store
-        self._edition = edition
-        self._documents = documents
-        self._load = load
-        self._lock = Lock()
-        self._look_at = 0.0
-        self._held: tuple[list[bytes], Kept] | None = None
-
-    def __call__(self) -> Kept:
-        held = self._held
-        if held is not None and time.monotonic() < self._look_at:
-            return held[1]
-        with self._lock:
-            rings = [*(self._store.document(name) for name in self._documents), self._edition()]
-            if self._held is None or self._held[0] != rings:
-                self._held = (rings, self._load())
-            self._look_at = time.monotonic() + _KEYS_SECONDS
-            return self._held[1]

@@ -13,7 +13,7 @@ from sm.certificates.hierarchy import (
     issue_hierarchy,
 )
 from sm.certificates.issuing import CertificateProfile, Subject, authority_profile, issue, leaf_profile, new_serial
-from sm.certificates.names import CARD_PURPOSE, PARTNER_PURPOSE, TERMINAL_PURPOSE
+from sm.certificates.names import CARD_PURPOSE, PARTNER_PURPOSE, PLATFORM_PURPOSE, TERMINAL_PURPOSE
 from sm.certificates.reading import MAX_CERTIFICATE_SIZE, Certificate, read_certificate
 from sm.certificates.revocation import Revocation, RevocationList, issue_crl, read_crl
 from sm.certificates.trust import Trust
@@ -22,6 +22,7 @@ __all__ = [
     "CARD_PURPOSE",
     "MAX_CERTIFICATE_SIZE",
     "PARTNER_PURPOSE",
+    "PLATFORM_PURPOSE",
     "TERMINAL_PURPOSE",
     "AuthorityKeys",
     "AuthoritySubjects",

@@ -162,6 +162,7 @@ def test_everything_that_the_story_answers_is_as_described(sqlite_service):
     _end_what_rests_on_the_card(unrecorded, phone, card)
     partner = make_told_partner(sqlite_service)
     partner.app.send("GET", "/v1/channel")
+    sqlite_service.http.get("/v1/platform-certificates")
     phone = sqlite_service.enroll(card=sqlite_service.make_card(2))
     partner.link(phone.card)
     phone.call("POST", f"/v1/cards/{phone.card}/loss-reports")
