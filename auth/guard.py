@@ -8,13 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, cast
-from urllib.parse import quote
 
 from flask import current_app, request
-from werkzeug.exceptions import UnsupportedMediaType
 
 from auth.addresses import counted_address
-from auth.blueprints import PLAIN_BODY
+from auth.arrived import given_credentials, received_request, request_target, take_plain_body
 from auth.channel_requests import Channel, SigningChannel
 from auth.errors import (
     ChannelNotLive,
@@ -31,15 +29,13 @@ from auth.oauth.client_authentication import FUTURE_SECONDS, first_use
 from auth.oauth.scopes import SCOPES, reaches
 from auth.oauth.server import OAuthServer
 from auth.parties import Party
-from auth.plain_json import read_plain_json
 from auth.proofs import PROOF_SECONDS, DeviceProof, ProvenRequest, spent_key, verify_proof
 from auth.repeated_requests import Idempotent, answer_once, has_key
 from auth.signed_forms.choice import read_signed
 from auth.signed_forms.envelope import EnvelopeSecret
-from auth.signed_forms.received import Received
 from auth.signed_requests import SignedRequests, Terminal, spend_nonce
 from auth.tokens import TokenDesk
-from core.errors import Limited, Malformed
+from core.errors import Limited
 from core.ground import Ground
 from sm.answer_keys import AnswerKeys
 from sm.sm2 import Signer
@@ -170,7 +166,7 @@ def allow(
             return _answer_once(view, args, kwargs) if has_key(rule.idempotent) else view(*args, **kwargs)
 
         def admitted(*args: Any, **kwargs: Any) -> Any:
-            _take_plain_body(request.get_data())
+            take_plain_body(request.get_data())
             return answered(*args, **kwargs)
 
         run = {Anyone: view, Channel: answered}.get(caller, admitted)  # a channel's body may be wrapped
@@ -214,28 +210,17 @@ def _admit_channel(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[s
     Raises ``KeyNotUsable`` before anything is done where no key may sign the answer.
     """
     at = gate()
-    given = read_signed(_received(at), at.envelope_secret)
+    given = read_signed(received_request(at.ground.settings.issuer), at.envelope_secret)
     proven = at.channels.verify(given.unverified)
     channel = Channel(proven.party, proven.evidence)
     request.environ[ANSWER_TO] = AnswerTo(request_target(), channel.evidence.nonce, *at.answer_keys().require_signer())
     _require_channel_may(rule, channel)
     with at.ground.database.transaction() as connection:
         spend_nonce(connection, channel.evidence)
-        _take_plain_body(request.get_data(), given.content)
+        take_plain_body(request.get_data(), given.content)
         if not has_key(rule.idempotent):
             return view(channel, *args, **kwargs)
     return view(channel, *args, **kwargs)
-
-
-def _received(at: Gate) -> Received:
-    return Received(
-        method=request.method,
-        path=_path(),
-        query=request.query_string.decode("latin-1"),
-        headers=request.headers.getlist,
-        body=request.get_data(),
-        origin=at.ground.settings.issuer,
-    )
 
 
 def _require_channel_may(rule: Rule, channel: Channel) -> None:
@@ -256,7 +241,7 @@ def _admit_device_key(view: View, _rule: Rule, args: tuple[Any, ...], kwargs: di
 
 def _admit_phone(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     at = gate()
-    given = _given_token()
+    given = given_credentials("dpop")[1]
     token = at.tokens.verify_token(given)
     proof = verify_proof(at.ground, request.headers.get("DPoP"), _proven(access_token=given))
     if proof.thumbprint != token.thumbprint:
@@ -295,7 +280,7 @@ def _spend_and_count(at: Gate, proof: DeviceProof | None, caller: str, limit: st
 
 def _admit_partner(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     at, oauth = gate(), cast("OAuthServer", current_app.extensions["auth.oauth"])
-    scheme, given = _given_credentials("dpop", "bearer")
+    scheme, given = given_credentials("dpop", "bearer")
     token = oauth.access_tokens.verify_token(given)
     if at.ground.settings.issuer + rule.resource not in token.resources:
         raise TokenWrong("the token is for another resource")
@@ -356,39 +341,5 @@ def _answer_once(view: View, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     return answer_once(gate().answers, name, request_target(), lambda: view(*args, **kwargs))
 
 
-def _take_plain_body(body: bytes, unwrapped: bytes | None = None) -> None:
-    """Refuse, once it is known who calls, a body that is not JSON or that two readers would take differently."""
-    content = body if unwrapped is None else unwrapped
-    if not content:
-        return
-    if unwrapped is None and request.mimetype != "application/json":
-        raise UnsupportedMediaType
-    try:
-        request.environ[PLAIN_BODY] = read_plain_json(content)
-    except ValueError as error:
-        raise Malformed("the body is not plain JSON") from error
-
-
-def request_target() -> str:
-    """Give what the signature covers: the path in its one spelling (as it was routed), the query as it was sent."""
-    path, query = _path(), request.query_string.decode("latin-1")
-    return f"{path}?{query}" if query else path
-
-
-def _path() -> str:
-    return quote(request.path, safe="/:@!$&'()*+,;=-._~")
-
-
 def _proven(*, body: bytes | None = None, access_token: str | None = None) -> ProvenRequest:
     return ProvenRequest(request.method, gate().ground.settings.issuer + request.path, body, access_token)
-
-
-def _given_token() -> str:
-    return _given_credentials("dpop")[1]
-
-
-def _given_credentials(*schemes: str) -> tuple[str, str]:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() not in schemes or not token:
-        raise TokenWrong("send Authorization: DPoP <token>")
-    return scheme.lower(), token

@@ -141,7 +141,7 @@ def test_only_routes_schemas_the_guard_and_web_know_the_web_framework():
 
 def may_know_the_web(path: Path) -> bool:
     is_edge = {"routes", "schemas"} & {path.stem, *path.parent.parts}
-    guard = {Path("auth") / name for name in ("guard.py", "blueprints.py", "repeated_requests.py")}
+    guard = {Path("auth") / name for name in ("arrived.py", "guard.py", "blueprints.py", "repeated_requests.py")}
     return bool(is_edge) or path.parts[0] == "web" or path in guard
 
 
