@@ -205,6 +205,11 @@ def test_there_are_no_other_grants(phone, grant):
     assert_oauth_error(ask(phone, grant_type=grant), "unsupported_grant_type")
 
 
+def test_nul_is_no_part_of_a_form(phone):
+    assert_oauth_error(ask(phone, "\x00"), "invalid_request")
+    assert_oauth_error(ask(phone, grant_type="\x00"), "invalid_request")
+
+
 FORM = "application/x-www-form-urlencoded"
 HOSTILE: list[tuple[str, bytes]] = [
     (FORM, b""),
