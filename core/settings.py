@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     holder_tokens_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 60
     holder_grants_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 10
     device_authorizations_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
+    examinations_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 10
     terminals_per_institution_day: Annotated[int, Field(ge=1, le=10_000)] = 100
     terminal_requests_per_minute: Annotated[int, Field(ge=1, le=60000)] = 3000
     enrollment_seconds: Annotated[int, Field(ge=30, le=600)] = 120

@@ -45,6 +45,7 @@ ROOM = {
     "client_failures_per_minute": 1_000_000,
     "holder_tokens_per_minute": 1_000_000,
     "holder_grants_per_minute": 1_000_000,
+    "examinations_per_minute": 1_000_000,
 }
 """Tests have few holders and clients, and clocks that stand still: their limits are out of the way unless asked for."""
 

@@ -7,6 +7,7 @@ import flask_swagger_ui
 from flask import Blueprint, Flask, Response, request, send_from_directory
 
 import auth.login.routes
+import channels.doctor.routes
 import channels.routes
 import ecard.routes
 import physical.routes
@@ -91,6 +92,7 @@ def create_app(runtime: Runtime) -> Flask:
         channels.routes.own_channel,
         channels.routes.news,
         channels.routes.platform,
+        channels.doctor.routes.doctor,
     ):
         api.register_blueprint(blueprint)
     for plain in (oauth, oauth_server, app_associations, health, docs, login_pages, account_pages, device_pages):

@@ -140,7 +140,8 @@ def _describe_operation(operation: dict[str, Any], guard: Rule) -> None:
         if "content" in answer:
             answer.setdefault("headers", {})["ESSC-Signature"] = _ANSWER_SIGNATURE
     speaks_oauth = "oauth" in operation["tags"]  # its refusals have OAuth's form, and stand there already
-    for status in _PROBLEMS if guard.caller is not Anyone and not speaks_oauth else ():
+    refuses = guard.caller is not Anyone or "requestBody" in operation
+    for status in _PROBLEMS if refuses and not speaks_oauth else ():
         if "$ref" in responses.get(str(status), {"$ref"}):  # flask-smorest refers to a form of errors that is not ours
             responses[str(status)] = {"$ref": f"#/components/responses/PROBLEM_{status}"}
 

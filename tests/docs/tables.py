@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from types import ModuleType
 
+from channels.doctor.mistakes import MISTAKES
 from core.errors import Refusal
 from core.settings import Settings
 from ecard.schemas import _REASONS
@@ -74,6 +75,7 @@ SETTINGS = {
     "logins_per_holder_hour": "logins that one holder may approve in an hour, with all cards and phones together",
     "wrong_login_codes_per_phone_hour": "login codes that were nobody's, in an hour, after which a phone is refused",
     "wrong_login_codes_per_address_hour": "the same for each address that phones call from",
+    "examinations_per_minute": "signatures explained for one address, or one channel ([partners](partners.md))",
     "delivery_threads": "threads of each worker that post news to channels",
     "delivery_ports": "ports that an address for news may have, as a JSON list",
     "visit_minutes": "life of a visit token",
@@ -171,6 +173,10 @@ def certificates() -> str:
     return table(("code", "meaning"), rows)
 
 
+def mistakes() -> str:
+    return table(("code", "what is wrong"), [(f"`{code}`", in_both(one.zh, one.en)) for code, one in MISTAKES.items()])
+
+
 def settings() -> str:
     rows = [
         (f"`ECARD_{name.upper()}`", default_of(name), limits_of(name), SETTINGS[name]) for name in Settings.model_fields
@@ -193,6 +199,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "reader": reader,
     "keys": keys,
     "certificates": certificates,
+    "mistakes": mistakes,
     "settings": settings,
     "fapi_modules": fapi_modules,
     "fapi_requirements": fapi_requirements,

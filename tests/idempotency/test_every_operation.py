@@ -28,6 +28,8 @@ OWN = {
     "POST /v1/enrollments/{enrollment}/confirm",
     "POST /v1/terminals",
     "POST /v1/terminals/keys",
+    "POST /v1/sandbox/signature-examinations",  # explains
+    "POST /v1/channel/signature-examinations",
 }
 """What needs no kept answer: it writes nothing, or knows its own repetitions."""
 IDS = {

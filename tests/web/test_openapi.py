@@ -162,6 +162,7 @@ def test_everything_that_the_story_answers_is_as_described(sqlite_service):
     _end_what_rests_on_the_card(unrecorded, phone, card)
     partner = make_told_partner(sqlite_service)
     partner.app.send("GET", "/v1/channel")
+    _have_requests_examined(sqlite_service, partner.app)
     sqlite_service.http.get("/v1/platform-certificates")
     phone = sqlite_service.enroll(card=sqlite_service.make_card(2))
     partner.link(phone.card)
@@ -177,6 +178,14 @@ def test_everything_that_the_story_answers_is_as_described(sqlite_service):
     beside = {"POST /v1/enrollments/{enrollment}/abandon", "GET /readyz", "GET /livez", "GET /openapi.json"}
     described = operations_of(description).items()
     assert {label for label, operation in described if PAGES not in operation["tags"]} - seen - beside == set()
+
+
+def _have_requests_examined(service: Service, app: Any) -> None:
+    sent = {"Authorization": app.sign("GET", "/v1/channel?a=b")}
+    claimed = {"method": "GET", "target": "/v1/channel", "header_fields": sent, "base_string": "GET\n"}
+    app.send("POST", "/v1/channel/signature-examinations", json.dumps(claimed).encode())
+    for given in (claimed, {}):
+        service.http.post("/v1/sandbox/signature-examinations", json=given)
 
 
 def _enrol_a_scanner(service: Service, phone: Any) -> None:
@@ -294,6 +303,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /v1/visits": {"visit_token": "0" * 20},
     "POST /v1/terminals": {"public_key": "00" * 64, "proof": "00" * 64},
     "POST /v1/terminals/keys": {"public_key": "00" * 64, "proof": "00" * 64},
+    "POST /v1/sandbox/signature-examinations": {"method": "GET", "target": "/v1/channel", "header_fields": {}},
+    "POST /v1/channel/signature-examinations": {"method": "GET", "target": "/v1/channel", "header_fields": {}},
     "POST /v1/offline-acceptances": {"items": [{"code": "0", "accepted_at": "2026-03-02T08:00:00Z"}]},
 }
 """A body that the schema of each write takes."""
