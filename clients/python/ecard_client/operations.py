@@ -1,0 +1,135 @@
+"""The calls, one class for each kind of caller.
+
+Written by `make clients` from the service's description, version 0.1.0; do not edit.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+from urllib.parse import quote
+
+from ecard_client import types as t
+
+
+class Sender(Protocol):
+    """What carries a call: it signs, retries, and turns refusals into errors."""
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        is_form: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Any:
+        """Send one call and give back the JSON of its answer."""
+
+
+
+class ChannelCalls:
+    """Calls that your channel signs (ESSC-SM2-SM3); the answers are verified."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def get_channel(self) -> t.OwnChannel:
+        """See what the register says of the caller: how it stands, what it may do, and when its certificates
+        end.
+        """
+        return cast("t.OwnChannel", self._sender.send("GET", "/v1/channel"))
+
+    def get_news(self, *, after: int | None = None, limit: int | None = None) -> t.NewsPage:
+        """Read your news in its own order, behind a position; who lost everything begins at 0 and ends in our
+        state.
+
+        Go on with `after` = `next` until `more` is false. Nothing ever turns up behind a position that was read.
+        Keep the highest `sequence` of each card.
+
+        Scope: news.
+        """
+        return cast("t.NewsPage", self._sender.send("GET", "/v1/news", query={"after": after, "limit": limit}))
+
+
+class HolderCalls:
+    """Calls with a holder's access token, each with a proof by your DPoP key."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def get_userinfo(self) -> t.GetUserinfoAnswer:
+        """Say who the holder is to this client.
+
+        OpenID Connect Core section 5.3: a pseudonym of the client's sector, and how surely; nothing else.
+
+        Scope: openid.
+        """
+        return cast("t.GetUserinfoAnswer", self._sender.send("GET", "/oauth/userinfo"))
+
+
+class OAuthCalls:
+    """Calls of your OAuth client to the token server; it proves itself by its key."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def post_introspect(self, body: t.PostIntrospectBody) -> t.PostIntrospectAnswer:
+        """Tell a client, or a protected resource, about a token.
+
+        RFC 7662. A token that is unknown, another client's or over is inactive, and nothing else.
+        """
+        return cast("t.PostIntrospectAnswer", self._sender.send("POST", "/oauth/introspect", body=body, is_form=True))
+
+    def post_par(self, body: t.PostParBody) -> t.PostParAnswer:
+        """Take an authorization request from a client itself.
+
+        RFC 9126; the only way for partners. A DPoP proof here binds the code to its key.
+        """
+        return cast("t.PostParAnswer", self._sender.send("POST", "/oauth/par", body=body, is_form=True))
+
+    def post_revoke(self, body: t.PostRevokeBody) -> t.PostRevokeAnswer:
+        """Take a token back.
+
+        RFC 7009. An access token alone, or a refresh token with all that came of its grant. One that is unknown or
+        another client's is answered alike.
+        """
+        return cast("t.PostRevokeAnswer", self._sender.send("POST", "/oauth/revoke", body=body, is_form=True))
+
+    def post_token(self, body: t.PostTokenBody) -> t.PostTokenAnswer:
+        """Exchange what the grant type names for an access token.
+
+        Each profile of clients has its grant types; phones that carry a card send an assertion of their key. A DPoP
+        proof binds the token to its key.
+        """
+        return cast("t.PostTokenAnswer", self._sender.send("POST", "/oauth/token", body=body, is_form=True))
+
+
+class PublicCalls:
+    """What anybody may read."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def get_openid_configuration(self) -> t.GetOpenidConfigurationAnswer:
+        """Say the same to OpenID Connect clients."""
+        return cast("t.GetOpenidConfigurationAnswer", self._sender.send("GET", "/.well-known/openid-configuration"))
+
+    def get_jwks(self) -> t.GetJwksAnswer:
+        """Give the keys that verify tokens (RFC 7517)."""
+        return cast("t.GetJwksAnswer", self._sender.send("GET", "/oauth/jwks"))
+
+    def get_news_keys(self) -> t.NewsKeys:
+        """Fetch the keys that sign news (webhook-signature): Ed25519 for `v1a`, SM2 for `v1sm2`; fetch them each
+        day.
+        """
+        return cast("t.NewsKeys", self._sender.send("GET", "/v1/news-keys"))
+
+    def get_platform_certificates(self) -> t.PlatformCertificates:
+        """Fetch the certificates under which answers to channels are signed: the next one is here before it
+        signs.
+        """
+        return cast("t.PlatformCertificates", self._sender.send("GET", "/v1/platform-certificates"))
+
+    def get_verification_keys(self) -> t.GetVerificationKeysAnswer:
+        """Fetch the signed list of the keys with which codes are verified offline."""
+        return cast("t.GetVerificationKeysAnswer", self._sender.send("GET", "/v1/verification-keys"))

@@ -1,0 +1,345 @@
+"""Types of what is sent and answered.
+
+Written by `make clients` from the service's description, version 0.1.0; do not edit.
+"""
+
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+Certificate = TypedDict(
+    "Certificate",
+    {
+        "serial": str,
+        "not_before": str,
+        # good until strictly before
+        "not_after": str,
+    },
+)
+"""One certificate."""
+
+News = TypedDict(
+    "News",
+    {
+        # the same at every try, and here
+        "id": str,
+        "type": str,
+        # when it happened
+        "timestamp": str,
+        "channel": str,
+        # its place in your news
+        "position": int,
+        # the subject (sub) under which you know the holder
+        "card": str,
+        # counts the news of this card
+        "sequence": int,
+        "data": dict[str, Any],
+    },
+)
+"""One news."""
+
+NewsKey = TypedDict(
+    "NewsKey",
+    {
+        "kid": str,
+        "kty": str,
+        "crv": str,
+        "use": str,
+        "x": str,
+        "y": NotRequired[str],
+        # marks its signatures
+        "version": str,
+        "state": str,
+        # the same key as Standard Webhooks writes it
+        "whpk": NotRequired[str],
+    },
+)
+"""One news key."""
+
+NewsKeys = TypedDict(
+    "NewsKeys",
+    {
+        "keys": list["NewsKey"],
+    },
+)
+"""One news keys."""
+
+NewsPage = TypedDict(
+    "NewsPage",
+    {
+        "items": list["News"],
+        # pass as `after` for what follows, now or later
+        "next": int,
+        # whether there is another page already
+        "more": bool,
+    },
+)
+"""One news page."""
+
+OwnChannel = TypedDict(
+    "OwnChannel",
+    {
+        "id": str,
+        "name_zh": str,
+        "name_en": str,
+        "class": str,
+        "tier": int,
+        # the first-tier channel of a second-tier one
+        "above": str | None,
+        # with the channel above
+        "standing": str,
+        "scopes": list[str],
+        "algorithms": list[str],
+        "requests_per_minute": int,
+        # the certificate that signed this request
+        "serial": str,
+        # those that are live
+        "certificates": list["Certificate"],
+    },
+)
+"""One own channel."""
+
+PlatformCertificate = TypedDict(
+    "PlatformCertificate",
+    {
+        "serial": str,
+        "not_before": str,
+        # good until strictly before
+        "not_after": str,
+        # next, current or retired
+        "state": str,
+        # PEM
+        "certificate": str,
+    },
+)
+"""One platform certificate."""
+
+PlatformCertificates = TypedDict(
+    "PlatformCertificates",
+    {
+        "certificates": list["PlatformCertificate"],
+        # PEM: city, province, ministry; pin the last one
+        "authorities": list[str],
+    },
+)
+"""One platform certificates."""
+
+Problem = TypedDict(
+    "Problem",
+    {
+        "type": str,
+        "title": str,
+        "status": int,
+        "code": str,
+        # for the developer
+        "detail": NotRequired[str],
+        "next_step": str,
+        "request_id": str,
+    },
+)
+"""One problem."""
+
+GetUserinfoAnswer = TypedDict(
+    "GetUserinfoAnswer",
+    {
+        # The pseudonym
+        "sub": str,
+        "acr": Literal["L1", "L2", "L3"],
+    },
+)
+"""One get userinfo answer."""
+
+PostIntrospectBody = TypedDict(
+    "PostIntrospectBody",
+    {
+        # Access token or refresh token
+        "token": str,
+        # Is only a hint and is not needed
+        "token_type_hint": NotRequired[str],
+        # Of apps and of clients with a certificate, which have no other proof in the form
+        "client_id": NotRequired[str],
+        # With client_assertion
+        "client_assertion_type": NotRequired[Literal["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"]],
+        # JWT by the client's key: iss and sub its id, aud the issuer, exp at most 300 s ahead, jti used once
+        "client_assertion": NotRequired[str],
+        # Of clients registered with client_secret_post
+        "client_secret": NotRequired[str],
+    },
+)
+"""One post introspect body."""
+
+PostIntrospectAnswer = TypedDict(
+    "PostIntrospectAnswer",
+    {
+        "active": bool,
+        "iss": NotRequired[str],
+        "client_id": NotRequired[str],
+        "sub": NotRequired[str],
+        "scope": NotRequired[str],
+        "acr": NotRequired[str],
+        "jti": NotRequired[str],
+        "token_type": NotRequired[str],
+        "aud": NotRequired[list[str]],
+        "auth_time": NotRequired[int],
+        "iat": NotRequired[int],
+        "exp": NotRequired[int],
+        "cnf": NotRequired[dict[str, Any]],
+    },
+)
+"""One post introspect answer."""
+
+PostParBody = TypedDict(
+    "PostParBody",
+    {
+        "response_type": Literal["code"],
+        # Of apps and of clients with a certificate, which have no other proof in the form
+        "client_id": str,
+        # One of the client's own, letter by letter; of apps on 127.0.0.1 any port
+        "redirect_uri": str,
+        # Names with blanks between them, each once: openid, offline_access, card.read, card.present,
+        # terminals.enrol
+        "scope": str,
+        # Base64url SHA-256 of the code_verifier (RFC 7636)
+        "code_challenge": str,
+        "code_challenge_method": Literal["S256"],
+        # Comes back with the answer
+        "state": NotRequired[str],
+        # Stands in the ID token
+        "nonce": NotRequired[str],
+        # Whom tokens are for (RFC 8707); may stand several times
+        "resource": NotRequired[str],
+        # Thumbprint of the key to which the code is bound (RFC 9449 section 10)
+        "dpop_jkt": NotRequired[str],
+        # The least assurance level: L1, L2, L3
+        "acr_values": NotRequired[str],
+        # Seconds that the holder's login may be old
+        "max_age": NotRequired[str],
+        # none, or login and consent
+        "prompt": NotRequired[str],
+        # With client_assertion
+        "client_assertion_type": NotRequired[Literal["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"]],
+        # JWT by the client's key: iss and sub its id, aud the issuer, exp at most 300 s ahead, jti used once
+        "client_assertion": NotRequired[str],
+        # Of clients registered with client_secret_post
+        "client_secret": NotRequired[str],
+    },
+)
+"""One post par body."""
+
+PostParAnswer = TypedDict(
+    "PostParAnswer",
+    {
+        "request_uri": str,
+        "expires_in": int,
+    },
+)
+"""One post par answer."""
+
+PostRevokeBody = TypedDict(
+    "PostRevokeBody",
+    {
+        # Access token or refresh token
+        "token": str,
+        # Is only a hint and is not needed
+        "token_type_hint": NotRequired[str],
+        # Of apps and of clients with a certificate, which have no other proof in the form
+        "client_id": NotRequired[str],
+        # With client_assertion
+        "client_assertion_type": NotRequired[Literal["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"]],
+        # JWT by the client's key: iss and sub its id, aud the issuer, exp at most 300 s ahead, jti used once
+        "client_assertion": NotRequired[str],
+        # Of clients registered with client_secret_post
+        "client_secret": NotRequired[str],
+    },
+)
+"""One post revoke body."""
+
+PostRevokeAnswer = TypedDict(
+    "PostRevokeAnswer",
+    {
+    },
+)
+"""One post revoke answer."""
+
+PostTokenBody = TypedDict(
+    "PostTokenBody",
+    {
+        "grant_type": Literal["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer"],
+        # authorization_code: the code, within its minute
+        "code": NotRequired[str],
+        # authorization_code: as it was in the authorization request
+        "redirect_uri": NotRequired[str],
+        # authorization_code: what the challenge was made of
+        "code_verifier": NotRequired[str],
+        # refresh_token: the token
+        "refresh_token": NotRequired[str],
+        # refresh_token, token-exchange: fewer scopes than were allowed
+        "scope": NotRequired[str],
+        # For whom, of those that were allowed (RFC 8707)
+        "resource": NotRequired[str],
+        # device_code: what /oauth/device_authorization answered
+        "device_code": NotRequired[str],
+        # token-exchange: the client's statement about its customer, a JWT of a minute
+        "subject_token": NotRequired[str],
+        # token-exchange
+        "subject_token_type": NotRequired[Literal["urn:ietf:params:oauth:token-type:jwt"]],
+        # token-exchange
+        "requested_token_type": NotRequired[Literal["urn:ietf:params:oauth:token-type:access_token"]],
+        # jwt-bearer: JWT, ES256, by the device key of a phone that carries a card
+        "assertion": NotRequired[str],
+        # Of apps and of clients with a certificate, which have no other proof in the form
+        "client_id": NotRequired[str],
+        # With client_assertion
+        "client_assertion_type": NotRequired[Literal["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"]],
+        # JWT by the client's key: iss and sub its id, aud the issuer, exp at most 300 s ahead, jti used once
+        "client_assertion": NotRequired[str],
+        # Of clients registered with client_secret_post
+        "client_secret": NotRequired[str],
+    },
+)
+"""One post token body."""
+
+PostTokenAnswer = TypedDict(
+    "PostTokenAnswer",
+    {
+        "access_token": str,
+        # DPoP for a token bound to a key, otherwise Bearer
+        "token_type": Literal["DPoP", "Bearer"],
+        # Seconds
+        "expires_in": int,
+        # What the token allows
+        "scope": str,
+        # Where offline_access was allowed
+        "refresh_token": NotRequired[str],
+        # Where openid was allowed: who the holder is to this client, a pseudonym
+        "id_token": NotRequired[str],
+        # Of token exchange
+        "issued_token_type": NotRequired[Literal["urn:ietf:params:oauth:token-type:access_token"]],
+    },
+)
+"""One post token answer."""
+
+GetOpenidConfigurationAnswer = TypedDict(
+    "GetOpenidConfigurationAnswer",
+    {
+        "issuer": str,
+        "token_endpoint": str,
+        "jwks_uri": str,
+        "scopes_supported": list[str],
+    },
+)
+"""One get openid configuration answer."""
+
+GetJwksAnswer = TypedDict(
+    "GetJwksAnswer",
+    {
+        "keys": list[dict[str, Any]],
+    },
+)
+"""One get jwks answer."""
+
+GetVerificationKeysAnswer = TypedDict(
+    "GetVerificationKeysAnswer",
+    {
+    },
+)
+"""One get verification keys answer."""

@@ -1,0 +1,136 @@
+// The calls, one class for each kind of caller. Written by `make clients` from the service's description, version 0.1.0; do not edit.
+
+import type * as t from "./types.ts";
+
+/** One call on its way. */
+export interface Call {
+  method: string;
+  path: string;
+  query?: Record<string, string | number | boolean | null | undefined>;
+  body?: unknown;
+  isForm?: boolean;
+  idempotencyKey?: string;
+}
+
+/** What carries a call: it signs, retries, and turns refusals into errors. */
+export interface Sender {
+  send(call: Call): Promise<unknown>;
+}
+
+/** Calls that your channel signs (ESSC-SM2-SM3); the answers are verified. */
+export class ChannelCalls {
+  readonly #sender: Sender;
+
+  constructor(sender: Sender) {
+    this.#sender = sender;
+  }
+
+  /** See what the register says of the caller: how it stands, what it may do, and when its certificates end. */
+  async getChannel(): Promise<t.OwnChannel> {
+    return (await this.#sender.send({ method: "GET", path: "/v1/channel" })) as t.OwnChannel;
+  }
+
+  /**
+   * Read your news in its own order, behind a position; who lost everything begins at 0 and ends in our state.
+   * Go on with `after` = `next` until `more` is false. Nothing ever turns up behind a position that was read.
+   * Keep the highest `sequence` of each card. Scope: news.
+   */
+  async getNews(options: { after?: number; limit?: number } = {}): Promise<t.NewsPage> {
+    return (await this.#sender.send({ method: "GET", path: "/v1/news", query: { after: options.after, limit: options.limit } })) as t.NewsPage;
+  }
+}
+
+/** Calls with a holder's access token, each with a proof by your DPoP key. */
+export class HolderCalls {
+  readonly #sender: Sender;
+
+  constructor(sender: Sender) {
+    this.#sender = sender;
+  }
+
+  /**
+   * Say who the holder is to this client. OpenID Connect Core section 5.3: a pseudonym of the client's sector,
+   * and how surely; nothing else. Scope: openid.
+   */
+  async getUserinfo(): Promise<t.GetUserinfoAnswer> {
+    return (await this.#sender.send({ method: "GET", path: "/oauth/userinfo" })) as t.GetUserinfoAnswer;
+  }
+}
+
+/** Calls of your OAuth client to the token server; it proves itself by its key. */
+export class OAuthCalls {
+  readonly #sender: Sender;
+
+  constructor(sender: Sender) {
+    this.#sender = sender;
+  }
+
+  /**
+   * Tell a client, or a protected resource, about a token. RFC 7662. A token that is unknown, another client's
+   * or over is inactive, and nothing else.
+   */
+  async postIntrospect(body: t.PostIntrospectBody): Promise<t.PostIntrospectAnswer> {
+    return (await this.#sender.send({ method: "POST", path: "/oauth/introspect", body, isForm: true })) as t.PostIntrospectAnswer;
+  }
+
+  /**
+   * Take an authorization request from a client itself. RFC 9126; the only way for partners. A DPoP proof here
+   * binds the code to its key.
+   */
+  async postPar(body: t.PostParBody): Promise<t.PostParAnswer> {
+    return (await this.#sender.send({ method: "POST", path: "/oauth/par", body, isForm: true })) as t.PostParAnswer;
+  }
+
+  /**
+   * Take a token back. RFC 7009. An access token alone, or a refresh token with all that came of its grant.
+   * One that is unknown or another client's is answered alike.
+   */
+  async postRevoke(body: t.PostRevokeBody): Promise<t.PostRevokeAnswer> {
+    return (await this.#sender.send({ method: "POST", path: "/oauth/revoke", body, isForm: true })) as t.PostRevokeAnswer;
+  }
+
+  /**
+   * Exchange what the grant type names for an access token. Each profile of clients has its grant types;
+   * phones that carry a card send an assertion of their key. A DPoP proof binds the token to its key.
+   */
+  async postToken(body: t.PostTokenBody): Promise<t.PostTokenAnswer> {
+    return (await this.#sender.send({ method: "POST", path: "/oauth/token", body, isForm: true })) as t.PostTokenAnswer;
+  }
+}
+
+/** What anybody may read. */
+export class PublicCalls {
+  readonly #sender: Sender;
+
+  constructor(sender: Sender) {
+    this.#sender = sender;
+  }
+
+  /** Say the same to OpenID Connect clients. */
+  async getOpenidConfiguration(): Promise<t.GetOpenidConfigurationAnswer> {
+    return (await this.#sender.send({ method: "GET", path: "/.well-known/openid-configuration" })) as t.GetOpenidConfigurationAnswer;
+  }
+
+  /** Give the keys that verify tokens (RFC 7517). */
+  async getJwks(): Promise<t.GetJwksAnswer> {
+    return (await this.#sender.send({ method: "GET", path: "/oauth/jwks" })) as t.GetJwksAnswer;
+  }
+
+  /**
+   * Fetch the keys that sign news (webhook-signature): Ed25519 for `v1a`, SM2 for `v1sm2`; fetch them each
+   * day.
+   */
+  async getNewsKeys(): Promise<t.NewsKeys> {
+    return (await this.#sender.send({ method: "GET", path: "/v1/news-keys" })) as t.NewsKeys;
+  }
+
+  /** Fetch the certificates under which answers to channels are signed: the next one is here before it signs. */
+  async getPlatformCertificates(): Promise<t.PlatformCertificates> {
+    return (await this.#sender.send({ method: "GET", path: "/v1/platform-certificates" })) as t.PlatformCertificates;
+  }
+
+  /** Fetch the signed list of the keys with which codes are verified offline. */
+  async getVerificationKeys(): Promise<t.GetVerificationKeysAnswer> {
+    return (await this.#sender.send({ method: "GET", path: "/v1/verification-keys" })) as t.GetVerificationKeysAnswer;
+  }
+}
