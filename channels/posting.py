@@ -7,7 +7,8 @@ from the environment.
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 import httpcore
 
@@ -16,16 +17,22 @@ from channels.destinations import PinnedDestination
 CONNECT_SECONDS = 5.0
 WHOLE_SECONDS = 10.0
 MOST_ANSWER_BYTES = 16 * 1024
-"""So much of an answer is read and thrown away; only its status and Retry-After count."""
+"""So much of an answer is read, and thrown away unless it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What came of it: a status, or a short reason why there is none."""
+    """What came of it: a status, or a short reason why there is none.
+
+    ``headers`` (names in small letters; one that stands twice is left out) and ``body`` are there where
+    the answer was asked for.
+    """
 
     status: int | None
     reason: str
     retry_after: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
     @property
     def is_accepted(self) -> bool:
@@ -37,16 +44,24 @@ Post = Callable[[PinnedDestination, Mapping[str, str], bytes], Posted]
 
 
 class HttpPost:
-    """Posts with deadlines of wall-clock time; ``tls`` gives the certificates that are believed."""
+    """Posts with deadlines of wall-clock time.
+
+    Args:
+        tls: gives the certificates that are believed.
+        keeps_answers: whether headers and body of an answer are wanted; one of more than ``MOST_ANSWER_BYTES`` or that
+            breaks off is then none. Otherwise only its status and Retry-After count.
+    """
 
     def __init__(
         self,
         tls: Callable[[], ssl.SSLContext],
         *,
+        keeps_answers: bool = False,
         whole_seconds: float = WHOLE_SECONDS,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tls = tls
+        self._take = _keep_answer if keeps_answers else _throw_away
         self._whole = whole_seconds
         self._ticks = ticks
 
@@ -56,7 +71,7 @@ class HttpPost:
         backend = _PinnedBackend(pinned.address, deadline)
         try:
             with httpcore.ConnectionPool(ssl_context=self._tls(), network_backend=backend, retries=0) as pool:
-                return _exchange(pool, pinned, headers, body)
+                return _exchange(pool, pinned, headers, body, self._take)
         except httpcore.TimeoutException:
             return Posted(None, "timeout")
         except httpcore.NetworkError:
@@ -66,15 +81,17 @@ class HttpPost:
 
 
 def _exchange(
-    pool: httpcore.ConnectionPool, pinned: PinnedDestination, headers: Mapping[str, str], body: bytes
+    pool: httpcore.ConnectionPool,
+    pinned: PinnedDestination,
+    headers: Mapping[str, str],
+    body: bytes,
+    take: Callable[[httpcore.Response, Posted], Posted],
 ) -> Posted:
     timeouts = {"connect": CONNECT_SECONDS, "read": WHOLE_SECONDS, "write": WHOLE_SECONDS, "pool": CONNECT_SECONDS}
     to, sent = pinned.destination, list(headers.items())
     url = httpcore.URL(scheme=to.scheme, host=to.host, port=to.port, target=to.target)  # as judged, not parsed again
     with pool.stream("POST", url, headers=sent, content=body, extensions={"timeout": timeouts}) as response:
-        posted = Posted(response.status, f"http_{response.status}", _retry_after(response))
-        _throw_away(response)
-    return posted
+        return take(response, Posted(response.status, f"http_{response.status}", _retry_after(response)))
 
 
 def _retry_after(response: httpcore.Response) -> str | None:
@@ -82,16 +99,30 @@ def _retry_after(response: httpcore.Response) -> str | None:
     return given[0].decode("latin-1")[:40] if given else None
 
 
-def _throw_away(response: httpcore.Response) -> None:
+def _throw_away(response: httpcore.Response, posted: Posted) -> Posted:
     """Read a little, so that the other side sees its answer taken; what breaks off now changes nothing."""
-    left = MOST_ANSWER_BYTES
-    try:
-        for part in response.iter_stream():
-            left -= len(part)
-            if left <= 0:
-                return
-    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
-        return
+    with suppress(httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
+        _read(response)
+    return posted
+
+
+def _keep_answer(response: httpcore.Response, posted: Posted) -> Posted:
+    body = _read(response)
+    if len(body) > MOST_ANSWER_BYTES:
+        return Posted(None, "too_large")
+    named = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers]
+    headers = {name: value for name, value in named if sum(name == other for other, _ in named) == 1}
+    return replace(posted, headers=headers, body=body)
+
+
+def _read(response: httpcore.Response) -> bytes:
+    """Read an answer up to the part that goes beyond the limit."""
+    read = bytearray()
+    for part in response.iter_stream():
+        read += part
+        if len(read) > MOST_ANSWER_BYTES:
+            break
+    return bytes(read)
 
 
 @dataclass(frozen=True, slots=True)

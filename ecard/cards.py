@@ -1,16 +1,20 @@
 """Electronic cards as they stand."""
 
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from core.clock import from_millis
+from core.clock import from_millis, to_millis
+from core.database import insert_if_new
 from core.errors import Missing
 from core.ids import is_id
 from ecard.errors import CardEnded, ElectronicCardSuspended
 from ecard.models import electronic_cards
+from physical.register import ChipCard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,27 @@ def get_card(connection: Connection, card: str) -> ElectronicCard:
 
 def find_card_of_chip(connection: Connection, chip_card: str) -> ElectronicCard | None:
     return _first(connection, electronic_cards.c.chip_card == chip_card)
+
+
+def enter_card(
+    connection: Connection, card: str, chip: ChipCard, holder: str, said: Mapping[str, object], at: datetime
+) -> bool:
+    """Enter the e-card of a chip card; False where somebody else has entered one: there is never a second.
+
+    ``said`` is what changes when it is issued anew: level, default_pin, card_class, credential.
+    """
+    values = {
+        "id": card,
+        "card_index": secrets.randbits(63),  # inside the code's handle, encrypted; random so that it tells no order
+        "chip_card": chip.id,
+        "holder": holder,
+        "region": chip.region,
+        "standing": "active",
+        "standing_since": to_millis(at),
+        "issued_at": to_millis(at),
+        **said,
+    }
+    return insert_if_new(connection, electronic_cards, values)
 
 
 def require_active(standing: str) -> None:

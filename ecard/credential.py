@@ -33,21 +33,24 @@ class CredentialSigner:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a credential says of a card; no name, no number."""
+    """What a credential says of a card; no name, no number.
+
+    ``thumbprint`` is that of the phone's key, None for a card that no phone has been bound to yet.
+    """
 
     card: str
     chip_card: str
     level: str
     region: str
     card_class: str
-    thumbprint: str
+    thumbprint: str | None
 
 
 def draft_credential(ground: Ground, credentials: CredentialSigner, said: Statement, at: datetime) -> str:
     """Write header and claims, ready to be signed."""
     header = {"alg": ALGORITHM, "typ": TYPE, "kid": credentials.kid}
     issued = int(at.timestamp())
-    claims = {
+    claims: dict[str, Any] = {
         "iss": ground.settings.issuer,
         "sub": said.card,
         "iat": issued,
@@ -56,8 +59,9 @@ def draft_credential(ground: Ground, credentials: CredentialSigner, said: Statem
         "region": said.region,
         "card_class": said.card_class,
         "chip": sm3(b"ESSC-CHIP-1", said.chip_card.encode()).hex(),
-        "cnf": {"jkt": said.thumbprint},
     }
+    if said.thumbprint is not None:
+        claims["cnf"] = {"jkt": said.thumbprint}
     return f"{_encode(_json(header))}.{_encode(_json(claims))}"
 
 

@@ -164,3 +164,12 @@ class ChipNotPresent(Refusal):
     title_zh = "办理此项须先在读卡终端验证实体卡。"
     next_en = "Hold the chip card to a registered reader with this phone, then repeat this within ten minutes."
     next_zh = "请用本手机在登记的读卡终端验证实体卡，并在十分钟内重新操作。"
+
+
+class NotEligible(Refusal):
+    kind = Kind.CONFLICT
+    code = "not_eligible"
+    title_en = "No electronic card can be issued this way for this person."
+    title_zh = "无法通过此方式为该人员签发电子社保卡。"
+    next_en = "Hold the chip card to a reader at an outlet, or ask the card centre (12333)."
+    next_zh = "请持实体卡到服务网点的读卡终端办理，或咨询 12333。"

@@ -70,7 +70,7 @@ def keep_holder(
         "id": entered,
         "number_index": index,
         "social_security_number": fields.seal("holders", "social_security_number", entered, social_security_number),
-        "name_index": fields.index("name", name),
+        "name_index": name_index_of(ground, name),
         "name": fields.seal("holders", "name", entered, name),
         "known_since": to_millis(at),
     }
@@ -79,6 +79,25 @@ def keep_holder(
     if holder != entered and is_signed:
         _rename(ground, connection, holder, name)
     return holder
+
+
+def find_name_index(connection: Connection, number: str) -> str | None:
+    """Find the blind index of the name under which a person is known here; ``number`` is the number's blind index."""
+    found = sa.select(holders.c.name_index).where(holders.c.number_index == number)
+    name_index: str | None = connection.execute(found).scalar()
+    return name_index
+
+
+def name_index_of(ground: Ground, name: str) -> str:
+    """Make the blind index of a name."""
+    return ground.fields.index("name", name)
+
+
+def keep_phone(ground: Ground, connection: Connection, holder: str, phone: str) -> None:
+    """Keep the telephone number that a bank has vouched for; a newer one replaces it."""
+    fields = ground.fields
+    kept = {"phone_index": fields.index("phone", phone), "phone": fields.seal("holders", "phone", holder, phone)}
+    connection.execute(holders.update().where(holders.c.id == holder).values(**kept))
 
 
 def get_holder(ground: Ground, connection: Connection, holder: str) -> Holder:
@@ -91,7 +110,7 @@ def get_holder(ground: Ground, connection: Connection, holder: str) -> Holder:
 
 
 def _rename(ground: Ground, connection: Connection, holder: str, name: str) -> None:
-    index = ground.fields.index("name", name)
+    index = name_index_of(ground, name)
     connection.execute(
         holders.update()
         .where(holders.c.id == holder, holders.c.name_index != index)

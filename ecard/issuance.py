@@ -4,8 +4,6 @@ The first transaction leaves a trace of what is about to be signed; the second o
 credential, audit entry and event together. A crash between them leaves the trace and no card.
 """
 
-import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,11 +13,10 @@ from auth.devices import active_devices, bind_device, find_device, renew_proof
 from auth.errors import DeviceEnded
 from auth.login.endings import end_phone
 from auth.proofs import DeviceProof
-from core.clock import to_millis
 from core.ground import Ground
 from core.ids import new_id
 from core.outbox import record_event
-from ecard.cards import ElectronicCard, find_card_of_chip, get_card
+from ecard.cards import ElectronicCard, enter_card, find_card_of_chip, get_card
 from ecard.credential import Statement, draft_credential, sign_credential
 from ecard.desk import EnrollmentDesk
 from ecard.enrollment import holder_of, require_own_phone, require_step
@@ -48,6 +45,13 @@ class Issued:
     device: str
 
 
+class _CardCameMeanwhile(Exception):
+    """A bank had the e-card issued (``ecard.assured_issuance``) after this enrollment had planned a new one.
+
+    No other enrollment can: each holds its chip card from hello on.
+    """
+
+
 def issue_card(
     desk: EnrollmentDesk, proof: DeviceProof, enrollment_id: str, *, chip_card: str, confirmed: bool
 ) -> Issued:
@@ -55,6 +59,15 @@ def issue_card(
 
     Runs its own transactions. Raises what ends an enrollment, or the refusal of a card that stands badly by now.
     """
+    try:
+        return _record_sign_record(desk, proof, enrollment_id, chip_card=chip_card, confirmed=confirmed)
+    except _CardCameMeanwhile:  # a card never goes away again: the second plan finds it
+        return _record_sign_record(desk, proof, enrollment_id, chip_card=chip_card, confirmed=confirmed)
+
+
+def _record_sign_record(
+    desk: EnrollmentDesk, proof: DeviceProof, enrollment_id: str, *, chip_card: str, confirmed: bool
+) -> Issued:
     ground = desk.ground
     with ground.database.transaction() as connection:
         enrollment = require_own_phone(lock_enrollment(connection, enrollment_id), proof)
@@ -170,30 +183,13 @@ def _write_card(
     number, name = person.social_security_number, person.name
     holder = keep_holder(ground, connection, number, name, now, is_signed=is_signed)
     if known is None:
-        _insert_card(connection, plan.card, chip, holder, renewed, now)
-    elif known.id != plan.card:  # an enrollment holds its chip card from hello on: nobody else can have issued
-        raise EnrollmentOutOfStep
+        if not enter_card(connection, plan.card, chip, holder, renewed, now):
+            raise _CardCameMeanwhile
+    elif known.id != plan.card:
+        raise _CardCameMeanwhile
     else:
         connection.execute(electronic_cards.update().where(electronic_cards.c.id == known.id).values(**renewed))
     return get_card(connection, plan.card)
-
-
-def _insert_card(
-    connection: Connection, card: str, chip: ChipCard, holder: str, renewed: Mapping[str, object], now: datetime
-) -> None:
-    connection.execute(
-        electronic_cards.insert().values(
-            id=card,
-            card_index=secrets.randbits(63),  # inside the code's handle, encrypted; random so that it tells no order
-            chip_card=chip.id,
-            holder=holder,
-            region=chip.region,
-            standing="active",
-            standing_since=to_millis(now),
-            issued_at=to_millis(now),
-            **renewed,
-        )
-    )
 
 
 def _bind_phone(ground: Ground, connection: Connection, enrollment: Enrollment, card: str, now: datetime) -> str:

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from core.clock import to_millis
 from core.database import changed_one, insert_if_new
+from core.errors import Refusal
 from core.ids import new_id
 from physical.errors import (
     ChipCardCancelled,
@@ -102,6 +104,22 @@ def lock_chip_card(connection: Connection, chip_card: str) -> ChipCard:
     return card
 
 
+def lock_usable_cards_of_holder(connection: Connection, holder_index: str, at: datetime) -> list[ChipCard]:
+    """List a person's cards that are in use and in date, each locked as ``lock_chip_card`` does."""
+    of_holder = sa.select(chip_cards).where(chip_cards.c.holder_index == holder_index)
+    rows = connection.execute(of_holder.order_by(chip_cards.c.id).with_for_update(read=True)).all()
+    return [card for card in map(_card_of, rows) if is_usable(card, at)]
+
+
+def is_usable(card: ChipCard, at: datetime) -> bool:
+    """Tell whether ``require_usable`` lets a card pass."""
+    try:
+        require_usable(card, at)
+    except Refusal:
+        return False
+    return True
+
+
 def require_usable(card: ChipCard, at: datetime) -> None:
     """Refuse a card that is lost, cancelled, or out of its dates; the expiry date itself is the last good day."""
     today = at.astimezone(BEIJING).date()
@@ -131,8 +149,10 @@ def _by_code(code: str) -> sa.ColumnElement[bool]:
 
 def _first(connection: Connection, statement: sa.Select[tuple[object, ...]]) -> ChipCard | None:
     row = connection.execute(statement).first()
-    if row is None:
-        return None
+    return None if row is None else _card_of(row)
+
+
+def _card_of(row: Any) -> ChipCard:
     return ChipCard(
         row.id,
         row.card_identification_code,

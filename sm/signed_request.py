@@ -6,6 +6,7 @@ The time window, the rate limit and the memory of nonces are the caller's; here 
 
 import base64
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sm.der import read_base64, read_der_signature, signature_to_der
@@ -15,10 +16,9 @@ from sm.sm2 import Signer, Verifier
 SCHEME = "ESSC-SM2-SM3"
 MAX_HEADER_SIZE = 512
 
-_NAME = r"[A-Za-z0-9_-]{1,64}"
 _FIELDS = {
-    "app_id": re.compile(_NAME),
-    "serial_no": re.compile(_NAME),
+    "app_id": re.compile(r"[A-Za-z0-9._:-]{1,64}"),  # an id of a party; ours is the host of the issuer
+    "serial_no": re.compile(r"[A-Za-z0-9_-]{1,64}"),
     "timestamp": re.compile(r"0|[1-9][0-9]{0,11}"),  # seconds, one spelling
     "nonce": re.compile(r"[A-Za-z0-9_-]{16,64}"),
     "signature": re.compile(r"[A-Za-z0-9+/]{8,96}={0,2}"),  # 72 bytes of DER are 96 characters
@@ -71,13 +71,13 @@ def read_header(given: str) -> SignedHeader:
     """
     if len(given) > MAX_HEADER_SIZE or not given.startswith(f"{SCHEME} "):
         raise Malformed(f"not a header of {SCHEME}")
-    fields = _read_fields(given.removeprefix(f"{SCHEME} "))
+    fields = read_fields(given.removeprefix(f"{SCHEME} "), _FIELDS)
     return SignedHeader(
         app_id=fields["app_id"],
         serial_no=fields["serial_no"],
         timestamp=int(fields["timestamp"]),
         nonce=fields["nonce"],
-        signature=_read_signature(fields["signature"]),
+        signature=read_signature(fields["signature"]),
     )
 
 
@@ -89,19 +89,21 @@ def verify_request(verifier: Verifier, header: SignedHeader, *, method: str, tar
     verifier.verify(base_string(method, target, header.timestamp, header.nonce, body), header.signature)
 
 
-def _read_fields(given: str) -> dict[str, str]:
+def read_fields(given: str, names: Collection[str]) -> dict[str, str]:
+    """Read name="value" pairs: each of the names once, in any order, a comma between them; raises Malformed."""
     fields: dict[str, str] = {}
     for part in given.split(","):
         pair = _PAIR.fullmatch(part)
-        if pair is None or pair[1] not in _FIELDS or pair[1] in fields:
+        if pair is None or pair[1] not in names or pair[1] in fields:
             raise Malformed("a field is unknown, doubled or misspelt")
         fields[pair[1]] = _require(_FIELDS[pair[1]], pair[2])
-    if len(fields) != len(_FIELDS):
+    if len(fields) != len(names):
         raise Malformed("a field is missing")
     return fields
 
 
-def _read_signature(given: str) -> bytes:
+def read_signature(given: str) -> bytes:
+    """Read DER in base64 as 64 bytes r ‖ s; raises Malformed for a second spelling or what is out of range."""
     try:
         return read_der_signature(read_base64(given))
     except InvalidSignature as refusal:

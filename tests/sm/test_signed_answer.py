@@ -1,0 +1,59 @@
+"""The header of a signed answer as its receiver reads it: one form, and good for one request alone."""
+
+import pytest
+
+from sm.errors import InvalidSignature, Malformed
+from sm.providers import open_provider
+from sm.signed_answer import answer_base_string, read_answer_header, sign_answer, verify_answer
+from sm.sm2 import PrivateKey
+
+ANSWER = {"status": 200, "target": "/essc?v=1", "body": b'{"phone_agrees":true}'}
+NONCE = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def signer():
+    return open_provider().signer(PrivateKey(b"\7" * 32))
+
+
+@pytest.fixture
+def header(signer):
+    return sign_answer(signer, serial_no="5f1c", timestamp=1_767_225_600, nonce=NONCE, **ANSWER)
+
+
+def test_what_was_signed_is_read_and_verified(signer, header):
+    read = read_answer_header(header)
+    assert (read.serial_no, read.timestamp, read.nonce) == ("5f1c", 1_767_225_600, NONCE)
+    verify_answer(open_provider().verifier(signer.public_key), read, **ANSWER)
+
+
+@pytest.mark.parametrize("change", [{"status": 201}, {"target": "/essc?v=2"}, {"body": b'{"phone_agrees":false}'}])
+def test_another_answer_is_not_proven(signer, header, change):
+    with pytest.raises(InvalidSignature):
+        verify_answer(open_provider().verifier(signer.public_key), read_answer_header(header), **ANSWER | change)
+
+
+def test_a_request_never_passes_for_an_answer():
+    assert answer_base_string(200, "/", 1, NONCE, b"").startswith(b"200\n")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda given: "",
+        lambda given: given + ",",
+        lambda given: given + ',app_id="x"',
+        lambda given: given + f',nonce="{NONCE}"',
+        lambda given: given.replace(",", ", "),
+        lambda given: given.replace('serial_no="5f1c",', ""),
+        lambda given: given.replace("5f1c", "5f 1c"),
+        lambda given: given.replace("1767225600", "01767225600"),
+        lambda given: given.replace(NONCE, "short"),
+        lambda given: "ESSC-SM2-SM3 " + given,
+        lambda given: given.replace('="', "='").replace('"', "'"),
+        lambda given: given + " " * 512,
+    ],
+)
+def test_every_other_form_is_malformed(header, spoil):
+    with pytest.raises(Malformed):
+        read_answer_header(spoil(header))
