@@ -80,7 +80,7 @@ def record_news(connection: Connection, event: Event, name: Pseudonym, at: datet
     if event.card is None or event.kind not in NEWS_KINDS:
         return 0
     carriers = channels_of_card(connection, event.card, event.happened_at, name)
-    return sum(_record(connection, event, carrier, at) for carrier in carriers)
+    return sum(record_news_of(connection, event, carrier, at) for carrier in carriers)
 
 
 def list_news(connection: Connection, channel: str, *, after: int, limit: int) -> Sequence[News]:
@@ -113,7 +113,8 @@ def news_of(row: Any) -> News:
     )
 
 
-def _record(connection: Connection, event: Event, carrier: Carrier, at: datetime) -> bool:
+def record_news_of(connection: Connection, event: Event, carrier: Carrier, at: datetime) -> bool:
+    """Turn an event into news for one channel, under the name by which it knows the card."""
     # the count's row is held until commit: whoever gets a later position commits later
     position = _next(connection, carrier.channel, _WHOLE_CHANNEL)
     values = {

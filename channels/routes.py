@@ -53,7 +53,7 @@ def get_notices(caller: DeviceKey, given: dict[str, Any]) -> dict[str, Any]:
 
 
 @news.get("/news")
-@allow(Channel, scope="news")
+@allow(Channel, scope="news", sandbox=True)
 @news.arguments(NewsQuerySchema(), location="query")
 @news.response(200, NewsPageSchema)
 def get_news(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from channels.errors import DestinationNotAllowed
 from channels.models import channels, news, news_deliveries, news_endpoints
 from channels.news import News, news_of
 from channels.posting import Posted
+from channels.standing import MAY_CALL
 from core.clock import to_millis, to_text
 from core.database import changed_one
 from core.ids import new_id
@@ -80,7 +81,7 @@ def claim_delivery(desk: NewsDesk) -> Claim | None:
 
 
 def _due_endpoints(now: int) -> sa.Select[str]:
-    """Find the addresses that may be sent to now and have something due."""
+    """Find the addresses that may be sent to now and have something due; before it is live a channel has trials."""
     above, endpoint, channel = channels.alias("above"), news_endpoints.c, channels.c
     waiting = news_deliveries.c.endpoint == endpoint.id, news_deliveries.c.state == "waiting"
     due = sa.select(sa.func.min(news_deliveries.c.next_at)).where(*waiting).scalar_subquery()
@@ -88,8 +89,8 @@ def _due_endpoints(now: int) -> sa.Select[str]:
     return (
         sa.select(endpoint.id)
         .select_from(joined.outerjoin(above, above.c.id == channel.above))
-        .where(endpoint.state == "active", endpoint.paused_until <= now, channel.standing == "live")
-        .where(sa.or_(channel.above.is_(None), above.c.standing == "live"), due <= now)
+        .where(endpoint.state == "active", endpoint.paused_until <= now, channel.standing.in_(MAY_CALL))
+        .where(sa.or_(channel.above.is_(None), above.c.standing.in_(MAY_CALL)), due <= now)
         .order_by(due)
     )
 

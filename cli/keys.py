@@ -20,7 +20,7 @@ from sm.ceremony import APPROVAL_USER_ID, MAX_PLAN_SIZE, approve, read_plan, req
 from sm.ceremony_log import Result
 from sm.city_keys import code_ring, rotate_code_keys, withdraw_code_key
 from sm.city_revocation import find_city_crl, refresh_city_crl, revoke_certificate
-from sm.der import export_pkcs8, import_pkcs8, read_pem, write_pem
+from sm.der import export_pkcs8, export_spki, import_pkcs8, read_pem, write_pem
 from sm.errors import KeyNotFound, SmError
 from sm.keyring import KeyState
 from sm.keystore import ENVIRONMENTS, LEVELS
@@ -28,7 +28,7 @@ from sm.providers import open_provider
 from sm.sm2 import read_public_key
 
 MAX_KEY_FILE_SIZE = 4096
-PRIVATE_KEY = "PRIVATE KEY"
+PRIVATE_KEY, PUBLIC_KEY = "PRIVATE KEY", "PUBLIC KEY"
 DEFAULT_REGION = "990100"  # exists nowhere
 
 
@@ -230,13 +230,23 @@ def ceremonies(context: click.Context, /, **options: Any) -> None:
 
 @keys.command()
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File for the private key.")
+@click.option(
+    "--public", type=click.Path(dir_okay=False, path_type=Path), help="File for the public key, PEM, beside its digits."
+)
 @click.option("--provider", envvar="ECARD_SM2_PROVIDER", default="openssl", show_default=True, help="Does SM2.")
-def new(out: Path, provider: str) -> None:
-    """Make an SM2 key pair for a terminal, a partner or an operator; show the public key."""
+def new(out: Path, public: Path | None, provider: str) -> None:
+    """Make an SM2 key pair for a terminal, a partner or an operator; show the public key.
+
+    The private key goes to a new file that nobody else may read, and is never shown. The public key is printed in the
+    form that `ecard channels add-certificate` and `ecard terminals add-key` take.
+    """
     opened = open_provider(provider)
     private_key = opened.generate()
     _write_private(out, write_pem(PRIVATE_KEY, export_pkcs8(private_key)))
-    click.echo(opened.public_key_of(private_key).hex())
+    public_key = opened.public_key_of(private_key)
+    if public is not None:
+        public.write_text(write_pem(PUBLIC_KEY, export_spki(public_key)), encoding="ascii")
+    click.echo(public_key.hex())
 
 
 def _write_private(path: Path, text: str) -> None:

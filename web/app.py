@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, Response, request, send_from_directory
 import auth.login.routes
 import channels.doctor.routes
 import channels.routes
+import channels.sandbox.routes
 import ecard.routes
 import physical.routes
 import qr.routes
@@ -93,6 +94,7 @@ def create_app(runtime: Runtime) -> Flask:
         channels.routes.news,
         channels.routes.platform,
         channels.doctor.routes.doctor,
+        channels.sandbox.routes.sandbox,
     ):
         api.register_blueprint(blueprint)
     for plain in (oauth, oauth_server, app_associations, health, docs, login_pages, account_pages, device_pages):

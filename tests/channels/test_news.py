@@ -247,8 +247,12 @@ def test_a_page_that_cannot_be_is_refused(city, query):
     assert partner.app.send("GET", f"/v1/news?{query}").status_code in (400, 422)
 
 
-def test_the_feed_is_for_live_channels_with_the_scope_of_news(city):
-    assert make_told_partner(city, standing="sandbox").app.send("GET", "/v1/news").status_code == 403
+def test_the_feed_is_for_channels_with_the_scope_of_news_and_empty_before_they_are_live(city):
+    partner = make_told_partner(city, standing="sandbox")
+    partner.link(CARD)
+    happen(city, "card.issued", CARD)
+    tell(city)
+    assert partner.app.send("GET", "/v1/news").json() == {"items": [], "next": 0, "more": False}
     assert make_told_partner(city, scopes=("carriage",)).app.send("GET", "/v1/news").status_code == 403
     assert city.http.get("/v1/news").status_code == 401
 

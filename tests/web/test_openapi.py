@@ -13,6 +13,7 @@ from werkzeug.test import Client
 
 from auth.guard import CALLERS
 from tests.channels.news_of_tests import make_told_partner, tell
+from tests.channels.partners import make_partner as make_app
 from tests.device_flow.terminals_of_tests import Rotating, new_key, settle
 from tests.login.browser import Browser
 from tests.oauth.clients_of_tests import make_partner, make_relying_party
@@ -186,6 +187,9 @@ def _have_requests_examined(service: Service, app: Any) -> None:
     app.send("POST", "/v1/channel/signature-examinations", json.dumps(claimed).encode())
     for given in (claimed, {}):
         service.http.post("/v1/sandbox/signature-examinations", json=given)
+    trying = make_app(service, "sandbox")
+    trying.send("POST", "/v1/sandbox/news", b'{"kind":"card.issued"}')
+    app.send("POST", "/v1/sandbox/news", b'{"kind":"card.issued"}')
 
 
 def _enrol_a_scanner(service: Service, phone: Any) -> None:
@@ -305,6 +309,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /v1/terminals/keys": {"public_key": "00" * 64, "proof": "00" * 64},
     "POST /v1/sandbox/signature-examinations": {"method": "GET", "target": "/v1/channel", "header_fields": {}},
     "POST /v1/channel/signature-examinations": {"method": "GET", "target": "/v1/channel", "header_fields": {}},
+    "POST /v1/sandbox/news": {"kind": "card.issued"},
     "POST /v1/offline-acceptances": {"items": [{"code": "0", "accepted_at": "2026-03-02T08:00:00Z"}]},
 }
 """A body that the schema of each write takes."""

@@ -11,6 +11,7 @@ from werkzeug.test import Client, TestResponse
 from auth.channel_requests import Channel
 from auth.guard import CALLERS, Anyone, DeviceKey, Phone, Rule
 from auth.signed_requests import Terminal
+from channels.registry import SCOPES
 from tests.auth.forging import sha256
 from tests.channels.partners import make_partner
 from tests.web.callers import HEADERS, Proven
@@ -117,8 +118,8 @@ def assert_refused(answer: TestResponse, method: str, path: str) -> None:
 def test_a_channel_that_is_not_live_or_without_a_scope_is_let_in_nowhere_where_either_is_needed(edge):
     service = edge.service
     edges = {standing: Proven(service, edge.phone, edge.till) for standing in ("sandbox", "live")}
-    for standing, without in edges.items():
-        without.channel = make_partner(service, standing, scopes=[])
+    edges["sandbox"].channel = make_partner(service, "sandbox", scopes=list(SCOPES))
+    edges["live"].channel = make_partner(service, "live", scopes=[])
     for method, path, rule in requests(service.app):
         if rule.caller is Channel:
             early = Client(edges["sandbox"]).open(path, method=method, json={}, headers=HEADERS)
