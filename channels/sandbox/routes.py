@@ -22,5 +22,5 @@ def post_trial_news(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
     require_sandbox(caller)
     ground = cast("Ground", current_app.extensions["core.ground"])
     with ground.database.transaction() as connection:
-        told = record_trial_news(connection, caller.id, given["kind"], given["card"], given["data"], ground.clock())
+        told = record_trial_news(connection, caller.id, given["kind"], given["card"], ground.clock())
     return told.message()

@@ -154,7 +154,7 @@ def _evidence(city) -> int:
         {},
         {"method": "GET", "target": "no path", "header_fields": {}},
         {"method": "GET", "target": "/", "header_fields": {"a": 1}},
-        {"method": "GET", "target": "/", "header_fields": {}, "body": "a", "body_base64": "YQ=="},
+        {"method": "GET", "target": "/", "header_fields": {}, "base_string_base64": "YQ"},
         {"method": "GET", "target": "/", "header_fields": {}, "body_base64": "!"},
         {"method": "GET", "target": "/", "header_fields": {}, "body": "x" * 65537},
     ],

@@ -33,10 +33,9 @@ def test_every_kind_of_news_can_be_tried_in_its_own_form(partner, kind):
 def test_trial_news_is_posted_like_real_news_before_the_channel_is_live(city, partner):
     change(city, partner.channel, "endpoint", {"url": URL})
     network = Answers(204)
-    told = ask(partner, kind="card.loss_reported", data={"standing": "cancelled"}).json()
+    told = ask(partner, kind="card.loss_reported").json()
     assert deliver_one(with_post(city, network))
     assert json.loads(network.sent[-1][2]) == told
-    assert told["data"] == {"standing": "cancelled"}
 
 
 def test_cards_that_there_are_not_count_their_own_sequences(partner):
@@ -48,9 +47,7 @@ def test_cards_that_there_are_not_count_their_own_sequences(partner):
     "given",
     [
         {"kind": "card.painted"},
-        {"kind": "card.issued", "data": {"level": "L9"}},
-        {"kind": "card.issued", "data": {"level": 2}},
-        {"kind": "card.issued", "data": {"name": "x"}},
+        {"kind": "card.issued", "data": {"level": "L2"}},
         {"kind": "card.issued", "card": "crd_1"},
         {},
     ],

@@ -27,6 +27,8 @@ HEADERS = {"Authorization": PROVE, "DPoP": PROVE}
 class Proven:
     """Signs what passes through it; ``phone``, ``till`` and ``channel`` may be changed between requests.
 
+    ``trying`` is the channel that calls what is for the sandbox.
+
     As a partner calls the software of a terminal that an operator, the phone's holder, has allowed to register itself.
     """
 
@@ -34,7 +36,9 @@ class Proven:
         self.service = service
         self.phone = phone
         self.till = till
-        self.channel = make_partner(service, scopes=list(SCOPES), requests_per_minute=MOST_REQUESTS)
+        everything = {"scopes": list(SCOPES), "requests_per_minute": MOST_REQUESTS}
+        self.channel = make_partner(service, **everything)
+        self.trying = make_partner(service, "sandbox", **everything)
         town = settle(service, phone)
         self.software = town.let_in(town.software())
 
@@ -52,7 +56,8 @@ class Proven:
         if caller is Terminal:
             return {"HTTP_AUTHORIZATION": self.till.sign(method, _target(environ), body)}
         if caller is Channel:
-            return {"HTTP_AUTHORIZATION": self.channel.sign(method, _target(environ), body)}
+            channel = self.trying if path.startswith("/v1/sandbox/") else self.channel
+            return {"HTTP_AUTHORIZATION": channel.sign(method, _target(environ), body)}
         if caller is Phone:
             proof = self.phone.proof(method, path, ath=sha256(self.phone.token.encode()))
             return {"HTTP_AUTHORIZATION": f"DPoP {self.phone.token}", "HTTP_DPOP": proof}

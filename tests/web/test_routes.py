@@ -119,7 +119,7 @@ def test_a_channel_that_is_not_live_or_without_a_scope_is_let_in_nowhere_where_e
     service = edge.service
     edges = {standing: Proven(service, edge.phone, edge.till) for standing in ("sandbox", "live")}
     edges["sandbox"].channel = make_partner(service, "sandbox", scopes=list(SCOPES))
-    edges["live"].channel = make_partner(service, "live", scopes=[])
+    edges["live"].channel = edges["live"].trying = make_partner(service, "live", scopes=[])
     for method, path, rule in requests(service.app):
         if rule.caller is Channel:
             early = Client(edges["sandbox"]).open(path, method=method, json={}, headers=HEADERS)
