@@ -7,7 +7,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from auth.plain_json import read_plain_json
 
@@ -38,6 +38,14 @@ def read_compact(given: str) -> tuple[dict[str, Any], dict[str, Any]]:
     if not isinstance(header, dict) or not isinstance(claims, dict):
         raise ValueError("header and claims must be objects")  # noqa: TRY004 - it is the text that is wrong
     return header, claims
+
+
+def sign_es256(header: str, claims: bytes, key: ec.EllipticCurvePrivateKey) -> str:
+    """Sign claims under ES256 (RFC 7518 section 3.4); ``header`` is the first segment, written before."""
+    signed = f"{header}.{encode_base64url(claims)}"
+    half = _ES256_SIZE // 2
+    r, s = decode_dss_signature(key.sign(signed.encode(), _ES256))
+    return f"{signed}.{encode_base64url(r.to_bytes(half, 'big') + s.to_bytes(half, 'big'))}"
 
 
 def verify_es256(given: str, key: ec.EllipticCurvePublicKey, algorithm: object) -> None:

@@ -6,6 +6,7 @@ of anything: whether a code was used is decided by the unique constraint of the 
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 import redis
 import sqlalchemy as sa
 import structlog
+from hiredis import pack_command
 
 from core.clock import Clock, to_millis
 from core.database import Database, Millis, Statement, metadata
@@ -151,10 +153,14 @@ class DatabaseEphemeral:
 
 
 class RedisEphemeral:
-    """Keeps it in Redis. What every request sends goes past the client's commands and pipelines (30 to 100 µs less)."""
+    """Keeps it in Redis. What every request sends goes past the client's commands and pool (50 to 130 µs less).
+
+    Connections are taken from the pool and kept, as many as were ever used at the same time; the pool closes them.
+    """
 
     def __init__(self, client: "redis.Redis") -> None:
         self._redis = client
+        self._idle: list[Any] = []
 
     def add_once(self, key: str, seconds: int) -> bool:
         return self.put(key, b"1", seconds)
@@ -187,21 +193,30 @@ class RedisEphemeral:
         return new, int(rest[0]) if journey.counted else 0, int(looked or 0)
 
     def _exchange(self, commands: Sequence[tuple[str | bytes | int, ...]]) -> list[Any]:
-        """Pack commands once, send them in one write and read their answers.
-
-        A connection that fails in between is thrown away.
-        """
-        pool = self._redis.connection_pool
-        connection: Any = pool.get_connection()
+        """Send commands in one write and read their answers; a connection that fails in between goes back, closed."""
+        connection = self._take()
         try:
-            connection.send_packed_command(connection.pack_commands(commands))
+            packed = b"".join(pack_command(command) for command in commands)  # type: ignore[arg-type]  # of any length
+            connection.send_packed_command([packed], check_health=False)
             answers = [connection.read_response() for _ in commands]
         except BaseException:
             connection.disconnect()
+            self._redis.connection_pool.release(connection)
             raise
-        finally:
-            pool.release(connection)
+        self._idle.append(connection)
         return answers
+
+    def _take(self) -> Any:
+        """Take an idle connection, opened anew if Redis has closed it, or one more of the pool."""
+        try:
+            connection = self._idle.pop()  # asked first, another thread could take the last one in between
+        except IndexError:
+            return self._redis.connection_pool.get_connection()
+        with suppress(redis.ConnectionError):
+            if not connection.can_read():
+                return connection
+        connection.disconnect()  # closed by Redis, or an answer is left in it: opened anew when it is used
+        return connection
 
     def put(self, key: str, value: bytes, seconds: int) -> bool:
         return self._exchange((("SET", key, value, "EX", seconds, "NX"),))[0] is not None

@@ -7,9 +7,22 @@ from auth.oauth.errors import InvalidDpopProofError, UseDpopNonceError, visible
 from auth.oauth.requests import GivenRequest
 from auth.proofs import PROOF_SECONDS, DeviceProof, ProvenRequest, spent_key, verify_proof
 
+SPENT_SECONDS = PROOF_SECONDS * 2
+
 
 def verify_given_proof(desk: OAuthDesk, given: GivenRequest, *, nonce_needed: bool) -> DeviceProof | None:
-    """Check the proof of a request, if it carries one; raises ``InvalidDpopProofError`` or ``UseDpopNonceError``."""
+    """Check the proof of a request, if it carries one, and spend it.
+
+    Raises ``InvalidDpopProofError`` or ``UseDpopNonceError``.
+    """
+    proof = read_given_proof(desk, given, nonce_needed=nonce_needed)
+    if proof is not None:
+        require_new(desk, proof, new=desk.ground.ephemeral.add_once(spent_key(proof), SPENT_SECONDS))
+    return proof
+
+
+def read_given_proof(desk: OAuthDesk, given: GivenRequest, *, nonce_needed: bool) -> DeviceProof | None:
+    """Do the same, but leave it to the caller to spend the proof (``require_new``)."""
     if given.proof is None:
         return None
     try:
@@ -19,10 +32,14 @@ def verify_given_proof(desk: OAuthDesk, given: GivenRequest, *, nonce_needed: bo
     except ProofWrong as refusal:
         raise InvalidDpopProofError(visible(refusal)) from refusal
     require_nonce(desk, proof, needed=nonce_needed)
-    if not desk.ground.ephemeral.add_once(spent_key(proof), PROOF_SECONDS * 2):
+    return proof
+
+
+def require_new(desk: OAuthDesk, proof: DeviceProof, *, new: bool) -> None:
+    """Refuse a proof that was not ``new`` to the short memory, or that a memory that is lost may have known."""
+    if not new:
         raise InvalidDpopProofError("This proof was used before")
     desk.ground.ephemeral.require_memory(first_use(proof.issued_at))
-    return proof
 
 
 def require_nonce(desk: OAuthDesk, proof: DeviceProof, *, needed: bool) -> None:

@@ -7,16 +7,18 @@ from sqlalchemy.engine import Connection
 from auth.oauth.authorization_requests import AuthorizationRequest
 from auth.oauth.clients import Client, millis_now
 from auth.oauth.desk import OAuthDesk
-from auth.oauth.grants import Grant
+from auth.oauth.grants import LIVE_GRANT_COLUMNS, WITH_LIVE_GRANT, Grant, read_live_grant
 from auth.oauth.models import authorization_codes
 from auth.oauth.profiles import CODE_SECONDS
 from core.database import Statement
 
 _KIND = "code"
 _FIND = Statement(
-    "SELECT handle, grant_id, redirect_uri, code_challenge, thumbprint, nonce, expires_at, spent_at"
-    " FROM authorization_codes WHERE handle = :handle AND client = :client"
+    "SELECT t.handle, t.grant_id, t.redirect_uri, t.code_challenge, t.thumbprint, t.nonce, t.expires_at, t.spent_at,"  # noqa: S608 - of names in the code
+    f" {LIVE_GRANT_COLUMNS} FROM authorization_codes t {WITH_LIVE_GRANT}"
+    " WHERE t.handle = :handle AND t.client = :client"
 )
+_OWN_COLUMNS = 8
 _SPEND = Statement(
     "UPDATE authorization_codes SET spent_at = :now WHERE handle = :handle AND spent_at IS NULL RETURNING 1"
 )
@@ -24,7 +26,7 @@ _SPEND = Statement(
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationCode:
-    """A code of a client, used or not; the methods are what Authlib asks."""
+    """A code of a client, used or not, and its grant if that still counts; the methods are what Authlib asks."""
 
     handle: str
     grant: str
@@ -34,6 +36,7 @@ class AuthorizationCode:
     nonce: str | None
     expires_at: int
     spent_at: int | None
+    live_grant: Grant | None
 
     @property
     def code_challenge_method(self) -> str:
@@ -66,8 +69,13 @@ def issue_code(desk: OAuthDesk, connection: Connection, grant: Grant, request: A
 
 def find_code(desk: OAuthDesk, client: Client, given: str) -> AuthorizationCode | None:
     """Find a code of this client, whether or not it is still good."""
-    rows = desk.ground.database.look(_FIND, {"handle": desk.stored.handle(_KIND, given), "client": client.id})
-    return AuthorizationCode(*rows[0]) if rows else None
+    handle = desk.stored.handle(_KIND, given)
+    asked = {"handle": handle, "client": client.id, "now": millis_now(desk.ground)}
+    rows = desk.ground.database.look(_FIND, asked)
+    if not rows:
+        return None
+    own, grant = rows[0][:_OWN_COLUMNS], rows[0][_OWN_COLUMNS:]
+    return AuthorizationCode(*[*own, read_live_grant(grant)])
 
 
 def spend_code(connection: Connection, code: AuthorizationCode, now: int) -> bool:

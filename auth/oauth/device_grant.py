@@ -21,7 +21,7 @@ from auth.oauth.errors import (
     UnauthorizedClientError,
     refuse_grant,
 )
-from auth.oauth.grants import Grant
+from auth.oauth.grants import Grant, find_live_grant
 from auth.oauth.models import device_authorizations
 from auth.oauth.profiles import DEVICE
 from auth.oauth.token_grants import NO_STORE, Answered, BoundGrant
@@ -74,7 +74,8 @@ class DeviceGrant(BoundGrant, BaseGrant, TokenEndpointMixin):  # type: ignore[mi
         card = self.desk.card_states(self.desk.ground.database, found.operator)
         if card is None or not card.active:
             raise refuse_grant()
-        return self.require_live_grant(found.grant)
+        ground = self.desk.ground
+        return self.require_good_grant(find_live_grant(ground.database, found.grant, ground.clock()))
 
     def _require_allowed(self, found: DeviceAuthorization) -> None:
         """Require that an operator has allowed it; raises the errors of RFC 8628 section 3.5."""

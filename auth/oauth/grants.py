@@ -20,12 +20,16 @@ from core.ground import Ground
 from core.ids import new_id
 
 _COLUMNS = [column.name for column in oauth_grants.columns if column.name != "subject"]
-_SELECT = "SELECT " + ", ".join(f"g.{name}" for name in _COLUMNS)
-_STANDING = (
-    " FROM oauth_grants g JOIN oauth_clients c ON c.id = g.client LEFT JOIN devices d ON d.id = g.device"
-    " WHERE g.ended_at IS NULL AND g.expires_at > :now AND c.standing = 'active'"
+LIVE_GRANT_COLUMNS = ", ".join(f"g.{name}" for name in _COLUMNS)
+_SELECT = f"SELECT {LIVE_GRANT_COLUMNS}"
+_COUNTS = (
+    "g.ended_at IS NULL AND g.expires_at > :now AND c.standing = 'active'"
     " AND (g.device IS NULL OR d.standing = 'active')"
 )
+_JOINED = "oauth_grants g JOIN oauth_clients c ON c.id = g.client LEFT JOIN devices d ON d.id = g.device"
+_STANDING = f" FROM {_JOINED} WHERE {_COUNTS}"
+WITH_LIVE_GRANT = f" LEFT JOIN ({_JOINED}) ON g.id = grant_id AND {_COUNTS}"
+"""Finds the grant of a row's ``grant_id`` in the same look (``LIVE_GRANT_COLUMNS``); all NULL if it counts no more."""
 _LIVE = _STANDING + " AND g.id = :family"
 _LIVE_GRANT = Statement(_SELECT + _LIVE)
 _LIVE_LINK = Statement(
@@ -100,6 +104,11 @@ def start_grant(
 def find_live_grant(database: Database, grant: str, at: datetime) -> Grant | None:
     """Find a grant that still counts: not ended, not over, its client and its phone still standing."""
     return _first(database.look(_LIVE_GRANT, {"family": grant, "now": to_millis(at)}))
+
+
+def read_live_grant(columns: tuple[Any, ...]) -> Grant | None:
+    """Read what ``LIVE_GRANT_COLUMNS`` selected by ``WITH_LIVE_GRANT``."""
+    return None if columns[0] is None else _first([columns])
 
 
 def find_live_link(database: Database, client: str, subject: str, at: datetime) -> Grant | None:

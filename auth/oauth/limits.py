@@ -54,9 +54,19 @@ def count_failure(desk: OAuthDesk, claimed: str | None, address: str) -> None:
         raise _limited("client_failures_per_minute", most)
 
 
-def count_holder_token(desk: OAuthDesk, holder: str) -> None:
-    """Limit the token answers for one holder, over all clients and cards; raises ``Limited``."""
-    _count(desk, "holder_tokens_per_minute", holder)
+def count_holder_token(desk: OAuthDesk, holder: str, *, once: str | None = None, once_seconds: int = 0) -> bool:
+    """Limit the token requests for one holder, over all clients and cards, and remember a proof in the same journey.
+
+    False if that was remembered already; raises ``Limited``.
+    """
+    setting, memory = "holder_tokens_per_minute", desk.ground.ephemeral
+    if once is None:
+        _count(desk, setting, holder)
+        return True
+    counted = _key(desk, setting, holder)
+    new, count = memory.add_once_and_count(once, once_seconds, counted, WINDOW_SECONDS)
+    _require_few(desk, setting, count)
+    return new
 
 
 def count_holder_grant(desk: OAuthDesk, holder: str) -> None:
@@ -65,8 +75,12 @@ def count_holder_grant(desk: OAuthDesk, holder: str) -> None:
 
 
 def _count(desk: OAuthDesk, setting: str, who: str) -> None:
+    _require_few(desk, setting, desk.ground.ephemeral.count(_key(desk, setting, who), WINDOW_SECONDS))
+
+
+def _require_few(desk: OAuthDesk, setting: str, count: int) -> None:
     most: int = getattr(desk.ground.settings, setting)
-    if desk.ground.ephemeral.count(_key(desk, setting, who), WINDOW_SECONDS) > most:
+    if count > most:
         raise _limited(setting, most)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from auth.compact import encode_base64url
 from auth.oauth.clients import Client, millis_now
 from auth.oauth.desk import OAuthDesk
-from auth.oauth.grants import Grant
+from auth.oauth.grants import LIVE_GRANT_COLUMNS, WITH_LIVE_GRANT, Grant, read_live_grant
 from auth.oauth.models import refresh_tokens
 from auth.oauth.profiles import REUSE_GRACE_SECONDS
 from core.clock import to_millis
@@ -20,8 +20,10 @@ from core.database import Statement, changed_one, insert_if_new
 
 _KIND = "refresh-token"
 _FIND = Statement(
-    "SELECT handle, grant_id, client, thumbprint, expires_at, spent_at FROM refresh_tokens WHERE handle = :handle"
+    f"SELECT t.handle, t.grant_id, t.client, t.thumbprint, t.expires_at, t.spent_at, {LIVE_GRANT_COLUMNS}"  # noqa: S608 - of names in the code
+    f" FROM refresh_tokens t {WITH_LIVE_GRANT} WHERE t.handle = :handle"
 )
+_OWN_COLUMNS = 6
 
 _ADD = Statement(
     "INSERT INTO refresh_tokens (handle, grant_id, client, thumbprint, issued_at, expires_at)"
@@ -31,7 +33,7 @@ _ADD = Statement(
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A refresh token, used or not; the method is what Authlib asks."""
+    """A refresh token, used or not, and its grant if that still counts; the method is what Authlib asks."""
 
     handle: str
     grant: str
@@ -39,6 +41,7 @@ class RefreshToken:
     thumbprint: str | None
     expires_at: int
     spent_at: int | None
+    live_grant: Grant | None
 
     def check_client(self, client: Client) -> bool:
         """Tell whether it is this client's."""
@@ -96,5 +99,8 @@ def _values(desk: OAuthDesk, handle: str, grant: Grant, thumbprint: str | None) 
 
 
 def _row(desk: OAuthDesk, handle: str) -> RefreshToken | None:
-    rows = desk.ground.database.look(_FIND, {"handle": handle})
-    return RefreshToken(*rows[0]) if rows else None
+    rows = desk.ground.database.look(_FIND, {"handle": handle, "now": millis_now(desk.ground)})
+    if not rows:
+        return None
+    own, grant = rows[0][:_OWN_COLUMNS], rows[0][_OWN_COLUMNS:]
+    return RefreshToken(*[*own, read_live_grant(grant)])

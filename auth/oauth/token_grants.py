@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from auth.oauth.access_tokens import issue_access_token
 from auth.oauth.authorization_requests import read_resources
-from auth.oauth.bound_proofs import require_bound, verify_given_proof
+from auth.oauth.bound_proofs import SPENT_SECONDS, read_given_proof, require_bound, require_new
 from auth.oauth.clients import Client, millis_now
 from auth.oauth.codes import AuthorizationCode, find_code, spend_code
 from auth.oauth.desk import CardState, OAuthDesk
@@ -22,7 +22,7 @@ from auth.oauth.errors import (
     InvalidTargetError,
     refuse_grant,
 )
-from auth.oauth.grants import Grant, end_grant, find_live_grant
+from auth.oauth.grants import Grant, end_grant
 from auth.oauth.id_tokens import issue_id_token
 from auth.oauth.limits import count_holder_token
 from auth.oauth.profiles import AUTHENTICATIONS
@@ -35,7 +35,7 @@ from auth.oauth.refresh_tokens import (
 )
 from auth.oauth.requests import FormRequest
 from auth.oauth.scopes import OFFLINE, OPENID, reaches, read_scopes
-from auth.proofs import DeviceProof
+from auth.proofs import DeviceProof, spent_key
 
 Answered = tuple[int, dict[str, Any], list[tuple[str, str]]]
 NO_STORE = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache")]
@@ -69,6 +69,7 @@ class BoundGrant:
     server: Any
     grant: Grant
     card: CardState | None = None
+    is_counted = False
 
     @property
     def desk(self) -> OAuthDesk:
@@ -84,15 +85,23 @@ class BoundGrant:
         """Check the DPoP proof: needed where the client's tokens are bound, or the code or refresh token is."""
         client: Client = self.request.client
         needed = client.dpop and client.profile.dpop_nonce
-        proof = verify_given_proof(self.desk, self.request.given, nonce_needed=needed)
+        proof = read_given_proof(self.desk, self.request.given, nonce_needed=needed)
+        if proof is not None:
+            require_new(self.desk, proof, new=self._spend_and_count(proof))
         if proof is None and client.dpop:
             raise InvalidDpopProofError("This client's tokens are bound by DPoP: send a proof")
         require_bound(proof, bound_to)
         return proof
 
-    def require_live_grant(self, name: str) -> Grant:
-        """Find what was allowed; raises the one answer if it has ended or its card does not stand good."""
-        grant = find_live_grant(self.desk.ground.database, name, self.desk.ground.clock())
+    def _spend_and_count(self, proof: DeviceProof) -> bool:
+        """Spend the proof and count its request for the holder, where that is known, in one journey."""
+        if self.card is None:
+            return self.desk.ground.ephemeral.add_once(spent_key(proof), SPENT_SECONDS)
+        self.is_counted = True
+        return count_holder_token(self.desk, self.card.holder, once=spent_key(proof), once_seconds=SPENT_SECONDS)
+
+    def require_good_grant(self, grant: Grant | None) -> Grant:
+        """Require that what was allowed still counts, and its card; raises the one answer."""
         if grant is None:
             raise refuse_grant()
         self.require_good_card(grant)
@@ -125,7 +134,7 @@ class BoundGrant:
 
         ``more`` goes to ``issue_access_token``.
         """
-        if grant.card is not None:
+        if grant.card is not None and not self.is_counted:
             card = self.card or self.desk.card_states(self.desk.ground.database, grant.card)
             count_holder_token(self.desk, card.holder if card else grant.card)
         proof = self.request.proof
@@ -147,7 +156,7 @@ class CodeGrant(BoundGrant, AuthorizationCodeGrant):  # type: ignore[misc]  # Au
             self._refuse_replay(client, found)
         if found is None or found.expires_at <= millis_now(self.desk.ground):
             raise refuse_grant()
-        self.grant = self.require_live_grant(found.grant)
+        self.grant = self.require_good_grant(found.live_grant)
         return found
 
     def validate_token_request(self) -> None:
@@ -185,7 +194,7 @@ class RefreshGrant(BoundGrant, RefreshTokenGrant):  # type: ignore[misc]  # Auth
         found = find_refresh_token(self.desk, given)
         if found is None or not found.check_client(client) or found.expires_at <= millis_now(self.desk.ground):
             raise refuse_grant()
-        self.grant = self.require_live_grant(found.grant)
+        self.grant = self.require_good_grant(found.live_grant)
         return found
 
     def _validate_token_scope(self, token: RefreshToken) -> None:

@@ -11,7 +11,7 @@ from auth.errors import TokenWrong
 from auth.oauth.access_tokens import ClientToken, revoke_access_token
 from auth.oauth.clients import Client, millis_now
 from auth.oauth.errors import InvalidRequestError, refuse_client
-from auth.oauth.grants import Grant, end_grant, find_live_grant
+from auth.oauth.grants import Grant, end_grant
 from auth.oauth.profiles import AUTHENTICATIONS
 from auth.oauth.pseudonyms import subject_of
 from auth.oauth.refresh_tokens import RefreshToken, find_refresh_token
@@ -72,9 +72,9 @@ class TokenLookUp:
         token = find_refresh_token(desk, given)
         if token is None:
             return None
-        now = millis_now(desk.ground)
-        grant = find_live_grant(desk.ground.database, token.grant, desk.ground.clock())
-        return KnownToken(token, grant is not None and token.spent_at is None and token.expires_at > now, grant)
+        in_time = token.expires_at > millis_now(desk.ground)
+        live = token.live_grant is not None and token.spent_at is None and in_time
+        return KnownToken(token, live, token.live_grant)
 
 
 class Introspection(TokenLookUp, IntrospectionEndpoint):  # type: ignore[misc]  # Authlib has no types
