@@ -1,8 +1,11 @@
-"""The authorization server: each request against an empty route of ours, and beside oidc-provider on Node."""
+"""The authorization server: each request against an empty route of ours, and beside oidc-provider on Node.
+
+Level with oidc-provider means: with one that keeps what it has granted in PostgreSQL, as ours does.
+"""
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from urllib.parse import urlencode
@@ -32,7 +35,9 @@ _USES_OF_A_TOKEN = 5
 """A token lives for five minutes: one call of five pays for reading it."""
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _EMPTY_ROUTE = "empty route (GET /livez)"
+_BESIDE, _IN_MEMORY = "oidc-provider, in PostgreSQL", "oidc-provider, in memory"
 Make = Callable[[int], list[bytes]]
+OfService = Callable[[Service], Make]
 
 
 def run(report: Report) -> None:
@@ -41,39 +46,54 @@ def run(report: Report) -> None:
     with open_stand() as stand:
         seeded = sow(stand)
         partner = sow_partner(seeded)
-        with run_ours(stand, seeded) as ours, _run_beside(stand, partner) as beside:
-            for name, goal, own, theirs in _contests(partner, beside):
-                _contest(report, name, goal, _asking(ours, own), _asking(beside, theirs), _empty(ours))
+        database = stand.postgres.url(stand.postgres.create_database()).replace("+psycopg", "")
+        with (
+            run_ours(stand, seeded) as ours,
+            _run_beside(stand, partner, _BESIDE, database) as durable,
+            _run_beside(stand, partner, _IN_MEMORY) as forgetful,
+        ):
+            for name, goal, own, theirs in _contests(partner):
+                asked = {_BESIDE: _asking(durable, theirs(durable)), _IN_MEMORY: _asking(forgetful, theirs(forgetful))}
+                _contest(report, name, goal, {"ours": _asking(ours, own), **asked, _EMPTY_ROUTE: _empty(ours)})
         seeded.runtime.close()
 
 
-def _contests(partner: SeededPartner, beside: Service) -> Sequence[tuple[str, float | None, Make, Make]]:
+def _contests(partner: SeededPartner) -> Sequence[tuple[str, float | None, Make, OfService]]:
     codes, fresh, tokens = (partial(make, partner) for make in (make_codes, make_refresh_tokens, make_access_tokens))
-    others = partial(sow_beside, beside)
     return (
         (
             "a code becomes tokens, client by private_key_jwt",
             None,
             lambda count: [_redeem(partner, "/oauth/token", code) for code in codes(count)],
-            lambda count: [_redeem(partner, "/token", code) for code in others("codes", count)],
+            lambda beside: (
+                lambda count: [_redeem(partner, "/token", code) for code in sow_beside(beside, "codes", count)]
+            ),
         ),
         (
             "a refresh token becomes an access token, client by private_key_jwt",
             None,
             lambda count: [_refresh(partner, "/oauth/token", token) for token in fresh(count)],
-            lambda count: [_refresh(partner, "/token", token) for token in others("refresh", count)],
+            lambda beside: (
+                lambda count: [_refresh(partner, "/token", token) for token in sow_beside(beside, "refresh", count)]
+            ),
         ),
         (
             "introspection of an access token, client by private_key_jwt",
             None,
             lambda count: _introspections(partner, "/oauth/introspect", tokens(count // _USES_OF_A_TOKEN)),
-            lambda count: _introspections(partner, "/token/introspection", others("opaque", count // _USES_OF_A_TOKEN)),
+            lambda beside: (
+                lambda count: _introspections(
+                    partner, "/token/introspection", sow_beside(beside, "opaque", count // _USES_OF_A_TOKEN)
+                )
+            ),
         ),
         (
             "a resource (userinfo) behind a bound token and its proof",
             3,
             lambda count: _calls(partner, "/oauth/userinfo", tokens(count // _USES_OF_A_TOKEN)),
-            lambda count: _calls(partner, "/me", others("opaque", count // _USES_OF_A_TOKEN)),
+            lambda beside: (
+                lambda count: _calls(partner, "/me", sow_beside(beside, "opaque", count // _USES_OF_A_TOKEN))
+            ),
         ),
     )
 
@@ -82,20 +102,19 @@ def _contest(
     report: Report,
     name: str,
     goal: float | None,
-    own: Callable[[], float],
-    theirs: Callable[[], float],
-    empty: Callable[[], float],
+    contestants: Mapping[str, Callable[[], float]],
 ) -> None:
-    costs = take_turns({"ours": own, "oidc-provider": theirs, _EMPTY_ROUTE: empty}, _ROUNDS)
+    costs = take_turns(contestants, _ROUNDS)
     report.note()
     report.costs(costs, name)
     in_empty_routes = ratio(costs, "ours", _EMPTY_ROUTE)
     if goal is None:
         report.note(f"- {name}: {wide(in_empty_routes)} empty routes")
-        report.at_least(f"{name}, against oidc-provider", ratio(costs, "oidc-provider", "ours"), 1)
+        report.at_least(f"{name}, against {_BESIDE}", ratio(costs, _BESIDE, "ours"), 1)
     else:
         report.at_most(f"{name}, in empty routes", in_empty_routes.middle, goal, "empty routes")
-        report.note(f"- {name}, against oidc-provider: {wide(ratio(costs, 'oidc-provider', 'ours'), '×')}")
+        report.note(f"- {name}, against {_BESIDE}: {wide(ratio(costs, _BESIDE, 'ours'), '×')}")
+    report.note(f"- {name}, against {_IN_MEMORY}: {wide(ratio(costs, _IN_MEMORY, 'ours'), '×')}")
 
 
 def _asking(service: Service, make: Make) -> Callable[[], float]:
@@ -107,13 +126,15 @@ def _empty(service: Service) -> Callable[[], float]:
     return lambda: send(service, [request] * _EMPTY, status=200).service
 
 
-def _run_beside(stand: Stand, partner: SeededPartner) -> AbstractContextManager[Service]:
-    settings = stand.folder / "oidc-provider.json"
-    settings.write_text(json.dumps(partner.settings()))
+def _run_beside(
+    stand: Stand, partner: SeededPartner, name: str, database: str | None = None
+) -> AbstractContextManager[Service]:
+    settings = stand.folder / f"{name}.json"
+    settings.write_text(json.dumps(partner.settings() | {"database": database}))
     folder = ROOT / "bench" / "oidc_provider"
     modules = install_packages(folder)
     command = [node(), str(folder / "server.mjs"), "{port}", str(settings), str(modules)]
-    return run_program(stand, "oidc-provider", command, {"NODE_ENV": "production", "NODE_NO_WARNINGS": "1"})
+    return run_program(stand, name, command, {"NODE_ENV": "production", "NODE_NO_WARNINGS": "1"})
 
 
 def _redeem(partner: SeededPartner, path: str, code: str) -> bytes:

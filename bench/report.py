@@ -47,7 +47,7 @@ class Report:
 
     def at_most(self, what: str, found: float, goal: float, unit: str) -> None:
         """Hold an amount against its goal."""
-        line = f"{what}: {found:,.0f} {unit}, goal ≤ {goal:,g} {unit}"
+        line = f"{what}: {found:,.{0 if found >= 100 else 1}f} {unit}, goal ≤ {goal:,g} {unit}"
         self._judge(line, met=found <= goal, failed=found > goal / SLACK)
 
     def at_least_each_second(self, what: str, found: float, goal: float) -> None:

@@ -1,6 +1,8 @@
-// oidc-provider with what it needs for the four measured requests, and everything it keeps in memory: its best case.
+// oidc-provider with what it needs for the four measured requests. What it keeps is in PostgreSQL where the settings
+// name a database, so that it outlives the process as ours does; otherwise in memory, its best case, which its own
+// documentation calls unfit for production. Proofs and assertions that were used stay in memory in both.
 //
-// Usage: node server.mjs PORT SETTINGS.json   (client, its public key, thumbprint of its DPoP key)
+// Usage: node server.mjs PORT SETTINGS.json MODULES   (client, its public key, thumbprint of its DPoP key, database)
 // POST /sow?what=codes|refresh|opaque&count=N hands out codes or tokens as if a holder had allowed them.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -27,9 +29,33 @@ class Kept {
   async revokeByGrantId() {}
 }
 
+const { default: pg } = await import(pathToFileURL(require.resolve('pg')).href);
+const pool = settings.database ? new pg.Pool({ connectionString: settings.database, max: 4 }) : undefined;
+await pool?.query('CREATE TABLE IF NOT EXISTS kept'
+  + ' (model text, id text, payload jsonb NOT NULL, consumed bigint, expires_at bigint, PRIMARY KEY (model, id))');
+
+class Stored extends Kept {
+  run(name, text, ...values) { return pool.query({ name, text, values: [this.name, ...values] }); }
+  async upsert(id, payload, expiresIn) {
+    await this.run('upsert', 'INSERT INTO kept (model, id, payload, expires_at) VALUES ($1, $2, $3, $4)'
+      + ' ON CONFLICT (model, id) DO UPDATE SET payload = excluded.payload, expires_at = excluded.expires_at',
+    id, payload, Math.floor(Date.now() / 1000) + expiresIn);
+  }
+  async find(id) {
+    const { rows } = await this.run('find', 'SELECT payload, consumed FROM kept WHERE model = $1 AND id = $2', id);
+    return rows[0] && { ...rows[0].payload, ...(rows[0].consumed && { consumed: Number(rows[0].consumed) }) };
+  }
+  async consume(id) {
+    await this.run('consume', 'UPDATE kept SET consumed = $3 WHERE model = $1 AND id = $2', id, Math.floor(Date.now() / 1000));
+  }
+  async destroy(id) { await this.run('destroy', 'DELETE FROM kept WHERE model = $1 AND id = $2', id); }
+}
+
+const adapterOf = (model) => new (pool && model !== 'ReplayDetection' ? Stored : Kept)(model);
+
 const signing = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
 const provider = new Provider(settings.issuer, {
-  adapter: Kept,
+  adapter: adapterOf,
   jwks: { keys: [{ ...signing, alg: 'ES256', use: 'sig', kid: 'bench-1' }] },
   clients: [{
     client_id: settings.client,
