@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 import redis
@@ -252,6 +253,42 @@ def test_a_redis_that_dies_and_comes_back_empty_never_shows_as_a_fault(database,
         assert not memory.add_once("after", 60)
         client.close()
         end(process)
+
+
+def test_a_connection_that_redis_has_closed_is_opened_anew_and_nobody_notices(redis_url):
+    client = open_redis(redis_url)
+    memory = RedisEphemeral(client)
+    key = f"count:{uuid4()}"
+    assert memory.count(key, 60) == 1
+    [kept] = memory._idle
+    with redis.Redis.from_url(redis_url) as admin:
+        admin.client_kill_filter(_type="normal", skipme=True)
+    assert memory.count(key, 60) == 2
+    assert memory._idle == [kept]
+    client.close()
+
+
+def test_an_answer_that_was_left_in_a_connection_is_never_taken_for_another_one_s(redis_url):
+    client = open_redis(redis_url)
+    memory = RedisEphemeral(client)
+    key = f"count:{uuid4()}"
+    assert memory.count(key, 60) == 1
+    memory._idle[0].send_command("PING")
+    assert memory._idle[0].can_read(timeout=5)
+    assert [memory.count(key, 60) for _ in range(3)] == [2, 3, 4]
+    client.close()
+
+
+def test_a_command_that_fails_leaves_no_answers_behind(redis_url):
+    client = open_redis(redis_url)
+    memory = RedisEphemeral(client)
+    key = f"text:{uuid4()}"
+    assert memory.put(key, b"no number", 60)
+    with pytest.raises(redis.ResponseError):
+        memory.count(key, 60)
+    assert not memory._idle
+    assert memory.put(f"{key}:next", b"1", 60)
+    client.close()
 
 
 def test_a_dead_redis_is_left_alone_for_a_moment(database, clock):

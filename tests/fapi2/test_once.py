@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.ephemeral import open_redis
+from core.ephemeral import RedisEphemeral, open_redis
 from tests.fapi2.walk import refused
 from tests.oauth.clients_of_tests import OAuthClient, make_partner
 from tests.oauth.conftest import MANY_A_MINUTE
@@ -24,7 +24,8 @@ class Remembering:
     partner: OAuthClient
 
     def take_redis_away(self) -> None:
-        self.service.runtime.ground.ephemeral._first._redis = open_redis(f"redis://127.0.0.1:{free_port()}/0")
+        away = open_redis(f"redis://127.0.0.1:{free_port()}/0")
+        self.service.runtime.ground.ephemeral._first = RedisEphemeral(away)
 
 
 @pytest.fixture
@@ -72,11 +73,11 @@ def test_a_redis_that_came_back_empty_lets_nothing_pass_twice(remembering, redis
     partner, memory = remembering.partner, remembering.service.runtime.ground.ephemeral
     form = {**partner.identity(), **partner.parameters()}
     assert partner.http.post("/oauth/par", data=form).status_code == 201
-    there = memory._first._redis
+    there = memory._first
     remembering.take_redis_away()
     unavailable(partner.push())
     redis_server.flush()
-    memory._first._redis, memory._breaker.seconds = there, 0
+    memory._first, memory._breaker.seconds = there, 0
     unavailable(partner.http.post("/oauth/par", data=form))
     remembering.service.clock.step(11)
     assert partner.push().status_code == 201
