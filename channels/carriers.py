@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from auth.oauth.models import oauth_clients, oauth_grants
 from auth.oauth.scopes import OFFLINE
-from channels.registry import find_channel_of_client
+from channels.registry import RegisteredChannel, find_channel_of_client, get_channel
 from core.clock import to_millis
 
 Pseudonym = Callable[[str, str], str]
@@ -39,9 +39,27 @@ def channels_of_card(connection: Connection, card: str, at: datetime, name: Pseu
     carriers = [
         Carrier(channel.id, name(sector, card))
         for channel, sector in channels
-        if channel is not None and NEWS_SCOPE in channel.scopes and channel.standing in TOLD_STANDINGS
+        if channel is not None and _is_told(channel)
     ]
     return sorted(carriers, key=lambda carrier: carrier.channel)
+
+
+def carrier_of_channel(connection: Connection, channel: str, card: str, name: Pseudonym) -> Carrier | None:
+    """Name a card to one channel that is told something of its own; None where it is told nothing."""
+    found = get_channel(connection, channel)
+    if found.client is None or not _is_told(found):
+        return None
+    sector = sa.select(oauth_clients.c.sector).where(oauth_clients.c.id == found.client)
+    return Carrier(channel, name(connection.execute(sector).scalar_one(), card))
+
+
+def is_told(connection: Connection, channel: str) -> bool:
+    """Tell whether a channel is told anything at all."""
+    return _is_told(get_channel(connection, channel))
+
+
+def _is_told(channel: RegisteredChannel) -> bool:
+    return NEWS_SCOPE in channel.scopes and channel.standing in TOLD_STANDINGS
 
 
 def _links(card: str, at: datetime) -> sa.Select[tuple[str, str, list[str]]]:

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from auth.oauth.client_register import require_client, set_client_standing
 from auth.oauth.models import oauth_clients
+from channels.bank_ports import end_port, require_new_port, require_port, set_port
 from channels.certificates import (
     MOST_DAYS,
     keep_certificate,
@@ -224,6 +225,38 @@ def _end_endpoint(
     return dict(detail)
 
 
+# ── Where a bank's core is asked: {"url": "https://…"}, set and taken away ───────────────────────────────────────
+
+
+def _require_bank_port(desk: ChannelDesk, connection: Connection, channel: RegisteredChannel, detail: Detail) -> None:
+    _require_members(detail, {"url": str})
+    if channel.own_standing == "closed":
+        raise TransitionNotAllowed("a closed channel is asked nothing")
+    require_new_port(desk.ground, connection, channel.id, channel.channel_class, detail["url"])
+
+
+def _set_bank_port(
+    desk: ChannelDesk, connection: Connection, channel: RegisteredChannel, detail: Detail
+) -> dict[str, Any]:
+    url = require_new_port(desk.ground, connection, channel.id, channel.channel_class, detail["url"])
+    set_port(desk.ground, connection, channel.id, url)
+    return {"url": url}
+
+
+def _require_bank_port_end(
+    _desk: ChannelDesk, connection: Connection, channel: RegisteredChannel, detail: Detail
+) -> None:
+    _require_members(detail, {"url": str})
+    require_port(connection, channel.id, detail["url"])
+
+
+def _end_bank_port(
+    _desk: ChannelDesk, connection: Connection, channel: RegisteredChannel, detail: Detail
+) -> dict[str, Any]:
+    end_port(connection, channel.id, detail["url"])
+    return dict(detail)
+
+
 CHANGE_KINDS: Mapping[str, ChangeKind] = {
     "standing": ChangeKind(_require_standing, _move, lambda detail: detail["to"] == STOPS),
     "certificate": ChangeKind(_require_certificate, _add, lambda _detail: False),
@@ -231,6 +264,8 @@ CHANGE_KINDS: Mapping[str, ChangeKind] = {
     "terms": ChangeKind(_require_terms, _set_terms, lambda _detail: False),
     "endpoint": ChangeKind(_require_endpoint, _add_endpoint, lambda _detail: False),
     "endpoint_end": ChangeKind(_require_endpoint_end, _end_endpoint, lambda _detail: True),
+    "bank-port": ChangeKind(_require_bank_port, _set_bank_port, lambda _detail: False),
+    "bank-port-end": ChangeKind(_require_bank_port_end, _end_bank_port, lambda _detail: True),
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from channels.carriers import Carrier, Pseudonym, channels_of_card
+from channels.carriers import Carrier, Pseudonym, carrier_of_channel, channels_of_card, is_told
 from channels.endpoints import list_standing_endpoints
 from channels.models import news, news_counts, news_deliveries
 from core.clock import from_millis, to_millis, to_text
@@ -30,6 +30,7 @@ _WHOLE_CHANNEL = ""
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _LEVEL = re.compile(r"L[1-3]")
 _REDEMPTION = re.compile(r"red_[0-9a-z]{26}")
+_ISSUANCE = re.compile(r"iss_[0-9a-z]{26}")
 NEWS_KINDS: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     "card.issued": {"level": _LEVEL},
     "card.loss_reported": {"standing": _WORD},
@@ -40,6 +41,7 @@ NEWS_KINDS: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     "device.ended": {"because": _WORD},
     "code.redeemed": {"redemption": _REDEMPTION},
     "code.taken_twice": {},
+    "issuance.finished": {"issuance": _ISSUANCE, "state": _WORD},
 }
 """What channels are told, and of its content only values of these forms. Where a code was taken and for what purpose
 stays with the holder: that somebody was at a hospital is not a bank's to know. Logins at others are nobody's either."""
@@ -77,10 +79,24 @@ def record_news(connection: Connection, event: Event, name: Pseudonym, at: datet
 
     The caller lets events in one by one in the order of the outbox: that is the order of sequences.
     """
-    if event.card is None or event.kind not in NEWS_KINDS:
+    if event.kind not in NEWS_KINDS:
         return 0
-    carriers = channels_of_card(connection, event.card, event.happened_at, name)
+    carriers = _carriers(connection, event, name)
     return sum(record_news_of(connection, event, carrier, at) for carrier in carriers)
+
+
+def _carriers(connection: Connection, event: Event, name: Pseudonym) -> Sequence[Carrier]:
+    """Find whom it concerns: what happened inside one channel is that channel's alone.
+
+    An issuance that was refused is about no card: its news stands under its own id.
+    """
+    if event.card is None:
+        told = event.kind.startswith("issuance.") and is_told(connection, event.content["channel"])
+        return [Carrier(event.content["channel"], event.content["issuance"])] if told else []
+    if not event.kind.startswith("issuance."):
+        return channels_of_card(connection, event.card, event.happened_at, name)
+    carrier = carrier_of_channel(connection, event.content["channel"], event.card, name)
+    return [] if carrier is None else [carrier]
 
 
 def list_news(connection: Connection, channel: str, *, after: int, limit: int) -> Sequence[News]:

@@ -143,6 +143,28 @@ def end_endpoint(channel: str, endpoint: str, operator: str, key: Path | None, *
         _propose(runtime, connection, channel, "endpoint_end", {"endpoint": endpoint}, operator, key, dry_run=dry_run)
 
 
+@click.command("set-bank-port")
+@click.argument("channel")
+@click.argument("url")
+@_DRY_RUN
+@by_operator
+def set_bank_port(channel: str, url: str, operator: str, key: Path | None, *, dry_run: bool) -> None:
+    """Propose the https address at which a bank's own core is asked before cards are issued on its word."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        _propose(runtime, connection, channel, "bank-port", {"url": url}, operator, key, dry_run=dry_run)
+
+
+@click.command("end-bank-port")
+@click.argument("channel")
+@click.argument("url")
+@_DRY_RUN
+@by_operator
+def end_bank_port(channel: str, url: str, operator: str, key: Path | None, *, dry_run: bool) -> None:
+    """Take a bank's port away; one operator does it, and the bank is asked nothing more."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        _propose(runtime, connection, channel, "bank-port-end", {"url": url}, operator, key, dry_run=dry_run)
+
+
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Also what was decided or has expired.")
 def changes(*, everything: bool) -> None:
@@ -186,7 +208,8 @@ def reject(change: str, operator: str, key: Path | None, *, dry_run: bool) -> No
 
 
 COMMANDS: Sequence[click.Command] = (
-    set_standing, add_certificate, withdraw_certificate, add_endpoint, end_endpoint, propose, changes, approve, reject,
+    set_standing, add_certificate, withdraw_certificate, add_endpoint, end_endpoint, set_bank_port, end_bank_port,
+    propose, changes, approve, reject,
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from auth.plain_json import read_plain_json
 from auth.signed_forms.received import ALGORITHMS, HEADER
+from channels.bank_ports import find_port
 from channels.certificates import WARNED_DAYS, ChannelCertificate, list_certificates
 from channels.registry import (
     CLASSES,
@@ -131,9 +132,12 @@ def show(channel: str) -> None:
     with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
         found, now = get_channel(connection, channel), runtime.ground.clock()
         contacts = read_contacts(runtime.ground, connection, found.id)
-        certificates = list_certificates(connection, found.id)
+        certificates, port = list_certificates(connection, found.id), find_port(connection, found.id)
     for name, value in _facts(found):
         click.echo(f"{name:12} {value}")
+    if port is not None:
+        silent = f" (no answer {port.failures} times)" if port.failures else ""
+        click.echo(f"{'bank port':12} {port.url}{silent}")
     for contact in contacts:
         click.echo(f"{'contact':12} {contact['role']}: {contact['name']}, {contact['reach']}")
     for certificate in certificates:

@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     wrong_login_codes_per_phone_hour: Annotated[int, Field(ge=1, le=1000)] = 20
     wrong_login_codes_per_address_hour: Annotated[int, Field(ge=1, le=1_000_000)] = 600
     delivery_threads: Annotated[int, Field(ge=1, le=16)] = 4
+    issuance_threads: Annotated[int, Field(ge=1, le=16)] = 2
     delivery_ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = (443,)
     visit_minutes: Annotated[int, Field(ge=1, le=240)] = 30
     offline_upload_days: Annotated[int, Field(ge=1, le=30)] = 7

@@ -8,6 +8,7 @@ from flask import Blueprint, Flask, Response, request, send_from_directory
 
 import auth.login.routes
 import channels.doctor.routes
+import channels.issuance.routes
 import channels.routes
 import channels.sandbox.routes
 import ecard.routes
@@ -61,6 +62,7 @@ def create_app(runtime: Runtime) -> Flask:
             "auth.gate": runtime.gate,
             "auth.card_level": card_level,
             "channels.desk": runtime.channels,
+            "channels.issuance": runtime.issuance,
             "auth.error_pages": refusals,
             "auth.login": runtime.login,
             "auth.oauth": runtime.oauth,
@@ -93,6 +95,7 @@ def create_app(runtime: Runtime) -> Flask:
         channels.routes.own_channel,
         channels.routes.news,
         channels.routes.platform,
+        channels.issuance.routes.blueprint,
         channels.doctor.routes.doctor,
         channels.sandbox.routes.sandbox,
     ):

@@ -12,12 +12,15 @@ from auth.oauth.pseudonyms import subject_in_sector
 from auth.oauth.stored_secrets import StoredSecrets
 from auth.signed_forms.envelope import EnvelopeSecret
 from auth.signed_requests import SignedRequests
+from channels.bank_port import HttpBankPort
 from channels.desk import ChannelDesk, NewsDesk
 from channels.destinations import resolve_host
+from channels.issuance.desk import IssuanceDesk
 from channels.news_signing import NewsKeys
 from channels.posting import HttpPost
 from channels.signing import find_signing_channel
 from core.ground import Ground
+from ecard.desk import EnrollmentDesk
 from sm import city_keys
 from sm.answer_keys import ANSWER_RING, AnswerKeys, answer_edition, load_answer_keys
 from sm.ceremony import read_operators
@@ -94,6 +97,31 @@ def open_channels(
     )
 
 
+def open_issuance(
+    ground: Ground,
+    provider: Provider,
+    oauth: OAuthDesk,
+    cards: EnrollmentDesk,
+    *,
+    answer_keys: Callable[[], AnswerKeys],
+) -> IssuanceDesk:
+    """Wire the issuance of cards on a bank's word; the system's certificates are read when a bank is asked first."""
+    port = HttpBankPort(
+        ground=ground,
+        provider=provider,
+        answer_keys=answer_keys,
+        find_channel=partial(find_signing_channel, ground.database),
+        resolve=resolve_host,
+        post=HttpPost(cache(ssl.create_default_context), keeps_answers=True),
+    )
+    return IssuanceDesk(ground=ground, oauth=oauth, cards=cards, port=port, share=draw_share)
+
+
+def draw_share() -> float:
+    """Draw a number from 0 to 1."""
+    return secrets.randbelow(1_000_001) / 1_000_000
+
+
 def open_news(ground: Ground, oauth: OAuthDesk, keys: Callable[[], NewsKeys]) -> NewsDesk:
     """Wire the news for channels; the system's certificates are read at the first delivery."""
     return NewsDesk(
@@ -102,5 +130,5 @@ def open_news(ground: Ground, oauth: OAuthDesk, keys: Callable[[], NewsKeys]) ->
         name=partial(subject_in_sector, oauth),
         resolve=resolve_host,
         post=HttpPost(cache(ssl.create_default_context)),
-        share=lambda: secrets.randbelow(1_000_001) / 1_000_000,
+        share=draw_share,
     )

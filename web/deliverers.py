@@ -1,4 +1,4 @@
-"""Threads that post news beside the worker's rounds: a slow partner keeps nobody from being told."""
+"""Threads that talk to partners beside the worker's rounds: a slow one keeps nobody from being told."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ _IDLE_SECONDS = 1.0
 
 
 @contextmanager
-def delivering(deliver: Callable[[], int], stopping: Event, threads: int) -> Iterator[None]:
+def delivering(deliver: Callable[[], int], stopping: Event, threads: int, *, name: str = "deliver") -> Iterator[None]:
     """Keep some threads delivering until told to stop; the end waits for what is under way."""
-    started = [Thread(target=_deliver_until, args=(deliver, stopping), name=f"deliver-{n}") for n in range(threads)]
+    started = [Thread(target=_deliver_until, args=(deliver, stopping), name=f"{name}-{n}") for n in range(threads)]
     for thread in started:
         thread.start()
     try:

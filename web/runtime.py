@@ -29,6 +29,7 @@ from auth.oauth.token_keys import TokenKeys, load_token_keys
 from auth.signed_requests import SignedRequests, TerminalRegister
 from auth.tokens import TokenDesk
 from channels.desk import ChannelDesk, NewsDesk
+from channels.issuance.desk import IssuanceDesk
 from channels.news_signing import NewsKeys, load_news_keys
 from core.audit import AuditTrail
 from core.clock import Clock, system_clock
@@ -71,6 +72,7 @@ from web.channel_wiring import (
     open_channel_requests,
     open_channels,
     open_envelope_secret,
+    open_issuance,
     open_news,
 )
 from web.held_keys import UntilTheRingChanges
@@ -94,6 +96,7 @@ class Runtime:
     passwords: PasswordDesk
     codes: CodeDesk
     channels: ChannelDesk
+    issuance: IssuanceDesk
     statements: StatementDesk
     news: NewsDesk
     store: KeyStore
@@ -133,13 +136,15 @@ def wire(
     oauth = _open_oauth(ground, store, provider)
     passwords = PasswordDesk(ground, durable, oauth.desk.stored.derive("card-password", ""))
     gate = _open_gate(ground, store, provider, oauth.desk.stored)
+    enrollment = _open_enrollment(ground, store, provider, hsm or _open_hsm(settings, store))
     return Runtime(
         ground=ground,
         gate=gate,
         oauth=oauth,
         apps=PublishedAssociations(ground),
         login=_open_login(oauth.desk, passwords, durable),
-        enrollment=_open_enrollment(ground, store, provider, hsm or _open_hsm(settings, store)),
+        enrollment=enrollment,
+        issuance=open_issuance(ground, provider, oauth.desk, enrollment, answer_keys=gate.answer_keys),
         passwords=passwords,
         codes=_open_codes(ground, store, provider),
         news=open_news(ground, oauth.desk, _hold_news_keys(store, provider)),

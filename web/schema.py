@@ -10,6 +10,7 @@ import auth.apps.models
 import auth.login.models
 import auth.models
 import auth.oauth.models
+import channels.issuance.models
 import channels.models
 import core.audit
 import core.ephemeral
@@ -25,6 +26,7 @@ MODELS = (
     auth.login.models,
     auth.models,
     auth.oauth.models,
+    channels.issuance.models,
     channels.models,
     core.audit,
     core.ephemeral,

@@ -13,6 +13,8 @@ from auth.kept_answers import forget_answers
 from auth.models import signed_requests
 from auth.oauth.housekeeping import forget_what_is_over
 from channels.certificates import warn_of_ends
+from channels.issuance.finishing import finish_one
+from channels.issuance.records import forget_numbers
 from channels.news import record_news
 from channels.notices import tell_events
 from channels.webhooks import deliver_one, forget_delivered
@@ -38,7 +40,11 @@ class Worker:
 
     def run(self, stopping: Event, *, pause: float = 0.2) -> None:
         """Work until told to stop; a round that fails is logged and tried again."""
-        with delivering(partial(self._try, self.deliver), stopping, self._runtime.ground.settings.delivery_threads):
+        settings = self._runtime.ground.settings
+        with (
+            delivering(partial(self._try, self.deliver), stopping, settings.delivery_threads),
+            delivering(partial(self._try, self.issue), stopping, settings.issuance_threads, name="issue"),
+        ):
             self._work(stopping, pause)
 
     def _work(self, stopping: Event, pause: float) -> None:
@@ -60,6 +66,10 @@ class Worker:
         """Post one piece of news to a channel; no transaction is open while the network is asked."""
         return int(deliver_one(self._runtime.news))
 
+    def issue(self) -> int:
+        """Take one card that a bank has asked for further; its port is asked with no transaction open."""
+        return int(finish_one(self._runtime.issuance))
+
     def seal(self) -> int:
         """Chain what the audit trail has got since the last time."""
         ground = self._runtime.ground
@@ -80,6 +90,7 @@ class Worker:
             forget_what_is_over(connection, ground.clock())
             forget_delivered(connection, ground.clock())
             forget_answers(connection, ground.clock())
+            forget_numbers(connection, ground.clock())
         self._warn_of_certificates()
         return self._runtime.durable_ephemeral.forget_expired()
 

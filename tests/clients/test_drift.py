@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -32,9 +33,9 @@ def test_the_generated_files_are_those_of_the_description(document):
 
 
 def test_a_changed_description_is_noticed(document):
-    before = generated_files(document)
-    document["paths"]["/v1/channel"]["get"]["summary"] += " And more."
-    after = generated_files(document)
+    before, changed = generated_files(document), deepcopy(document)  # other tests of the file read the same document
+    changed["paths"]["/v1/channel"]["get"]["summary"] += " And more."
+    after = generated_files(changed)
     assert {path for path in before if before[path] != after[path]} == {
         "python/ecard_client/operations.py",
         "typescript/src/operations.ts",

@@ -77,6 +77,7 @@ SETTINGS = {
     "wrong_login_codes_per_address_hour": "the same for each address that phones call from",
     "examinations_per_minute": "signatures explained for one address, or one channel ([partners](partners.md))",
     "delivery_threads": "threads of each worker that post news to channels",
+    "issuance_threads": "threads of each worker that ask banks and issue the cards they vouch for",
     "delivery_ports": "ports that an address for news may have, as a JSON list",
     "visit_minutes": "life of a visit token",
     "offline_upload_days": "how old an offline acceptance may be when it is handed in",

@@ -15,9 +15,11 @@ from auth.guard import CALLERS
 from tests.channels.news_of_tests import make_told_partner, tell
 from tests.channels.partners import make_partner as make_app
 from tests.device_flow.terminals_of_tests import Rotating, new_key, settle
+from tests.issuance.banks import make_bank
 from tests.login.browser import Browser
 from tests.oauth.clients_of_tests import make_partner, make_relying_party
 from tests.oauth.holder import Holder
+from tests.persons import make_person
 from tests.service import ISSUER, Service
 from tests.web.callers import HEADERS, Proven
 from tests.web.recording import Recording, faults_of, operations_of, resolve, validator_of
@@ -165,6 +167,7 @@ def test_everything_that_the_story_answers_is_as_described(sqlite_service):
     partner.app.send("GET", "/v1/channel")
     _have_requests_examined(sqlite_service, partner.app)
     sqlite_service.http.get("/v1/platform-certificates")
+    _have_a_card_issued(sqlite_service)
     phone = sqlite_service.enroll(card=sqlite_service.make_card(2))
     partner.link(phone.card)
     phone.call("POST", f"/v1/cards/{phone.card}/loss-reports")
@@ -223,6 +226,13 @@ def _ask_around(service: Service, phone: Any, till: Any, card: str) -> None:
     till.send("GET", f"/v1/terminal-sessions/ts_{'0' * 26}")
     till.redeem("0", "medical")
     till.send("POST", "/v1/redemptions", {"code": "0", "purpose": "medical"})
+
+
+def _have_a_card_issued(service: Service) -> None:
+    bank = make_bank(service)
+    service.make_card(3)
+    assert bank.issue(make_person(3), out_request_no="B-3")["state"] == "issued"
+    bank.app.send("GET", "/v1/bank-issuances?out_request_no=B-3")
 
 
 def _log_in(service: Service, phone: Any) -> None:
@@ -310,6 +320,12 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /v1/sandbox/signature-examinations": {"method": "GET", "target": "/v1/channel", "header_fields": {}},
     "POST /v1/channel/signature-examinations": {"method": "GET", "target": "/v1/channel", "header_fields": {}},
     "POST /v1/sandbox/news": {"kind": "card.issued"},
+    "POST /v1/bank-issuances": {
+        "out_request_no": "B-1",
+        "social_security_number": "99010019850314012X",
+        "name": "测试甲",
+        "phone": "19900000001",
+    },
     "POST /v1/offline-acceptances": {"items": [{"code": "0", "accepted_at": "2026-03-02T08:00:00Z"}]},
 }
 """A body that the schema of each write takes."""

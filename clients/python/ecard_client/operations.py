@@ -33,11 +33,42 @@ class ChannelCalls:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
 
+    def get_bank_issuances(self, *, out_request_no: str) -> t.Issuance:
+        """Find a request by your own number: what to do when the answer to it was lost.
+
+        Scope: issue.
+        """
+        return cast("t.Issuance", self._sender.send("GET", "/v1/bank-issuances", query={"out_request_no": out_request_no}))
+
+    def post_bank_issuances(self, body: t.Ask, *, idempotency_key: str | None = None) -> t.Asked:
+        """Ask for a customer's card: your own bank port is asked whether you vouch for it, then it is issued.
+
+        The answer is the same whoever it is about. What came of it: ask again here, or wait for the news
+        `issuance.finished`. Your app has a link to an issued card at once: go on by token exchange. After
+        five tries in vain for a person within 24 hours, in whatever channels, no more are taken.
+
+        Scope: issue.
+        """
+        return cast("t.Asked", self._sender.send("POST", "/v1/bank-issuances", body=body, idempotency_key=idempotency_key))
+
+    def get_bank_issuance(self, issuance: str) -> t.Issuance:
+        """See what has come of a request; another channel's looks as if it were not there.
+
+        Scope: issue.
+        """
+        return cast("t.Issuance", self._sender.send("GET", f"/v1/bank-issuances/{quote(issuance, safe='')}"))
+
     def get_channel(self) -> t.OwnChannel:
         """See what the register says of the caller: how it stands, what it may do, and when its certificates
         end.
         """
         return cast("t.OwnChannel", self._sender.send("GET", "/v1/channel"))
+
+    def post_channel_signature_examinations(self, body: t.ClaimedRequest) -> t.Examination:
+        """Have one of your own requests examined, in any standing: sign this one as you can, put the other into
+        it.
+        """
+        return cast("t.Examination", self._sender.send("POST", "/v1/channel/signature-examinations", body=body))
 
     def get_news(self, *, after: int | None = None, limit: int | None = None) -> t.NewsPage:
         """Read your news in its own order, behind a position; who lost everything begins at 0 and ends in our
@@ -49,6 +80,14 @@ class ChannelCalls:
         Scope: news.
         """
         return cast("t.NewsPage", self._sender.send("GET", "/v1/news", query={"after": after, "limit": limit}))
+
+    def post_sandbox_news(self, body: t.TrialNews, *, idempotency_key: str | None = None) -> t.News:
+        """Have news of a kind told to you: recorded, signed, posted to your addresses and retried as real news
+        is.
+
+        Scope: news.
+        """
+        return cast("t.News", self._sender.send("POST", "/v1/sandbox/news", body=body, idempotency_key=idempotency_key))
 
 
 class HolderCalls:
@@ -129,6 +168,16 @@ class PublicCalls:
         signs.
         """
         return cast("t.PlatformCertificates", self._sender.send("GET", "/v1/platform-certificates"))
+
+    def post_sandbox_signature_examinations(self, body: t.ClaimedRequest) -> t.Examination:
+        """Have a request examined whose signature is refused; need not be signed, knows channels in the sandbox
+        alone.
+
+        Send it as your program sent it, and if you can the base string that it signed: the answer shows the one
+        computed
+        here and the first byte that differs. Nothing is carried out and nothing kept.
+        """
+        return cast("t.Examination", self._sender.send("POST", "/v1/sandbox/signature-examinations", body=body))
 
     def get_verification_keys(self) -> t.GetVerificationKeysAnswer:
         """Fetch the signed list of the keys with which codes are verified offline."""

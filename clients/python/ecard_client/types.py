@@ -6,6 +6,41 @@ Written by `make clients` from the service's description, version 0.1.0; do not 
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+Ask = TypedDict(
+    "Ask",
+    {
+        # your own number, once for ever over all you do
+        "out_request_no": str,
+        # of your customer; kept sealed while it is worked on, then erased
+        "social_security_number": str,
+        # as you know your customer; kept sealed while it is worked on, then erased
+        "name": str,
+        # the mobile number in use with your app; kept sealed while it is worked on, then erased
+        "phone": str,
+    },
+)
+"""One ask."""
+
+Asked = TypedDict(
+    "Asked",
+    {
+        "id": str,
+        "state": Literal["asked", "issued", "refused"],
+    },
+)
+"""One asked."""
+
+BaseString = TypedDict(
+    "BaseString",
+    {
+        "escaped": str,
+        "base64": str,
+        "bytes": int,
+        "sm3": str,
+    },
+)
+"""One base string."""
+
 Certificate = TypedDict(
     "Certificate",
     {
@@ -16,6 +51,111 @@ Certificate = TypedDict(
     },
 )
 """One certificate."""
+
+ClaimedRequest = TypedDict(
+    "ClaimedRequest",
+    {
+        "method": str,
+        # path and query, as the request line has them
+        "target": str,
+        "header_fields": dict[str, str],
+        # as it was sent
+        "body": NotRequired[str],
+        # the same in base64, for what is no UTF-8; counts where both are given
+        "body_base64": NotRequired[str],
+        # what your program signed
+        "base_string": NotRequired[str],
+        # the same in base64, for what is no UTF-8; counts where both are given
+        "base_string_base64": NotRequired[str],
+    },
+)
+"""One claimed request."""
+
+Difference = TypedDict(
+    "Difference",
+    {
+        # of the first byte that differs, from 0
+        "offset": int,
+        "line": str,
+        # » stands before the byte that differs
+        "ours": str,
+        "theirs": str,
+    },
+)
+"""One difference."""
+
+Examination = TypedDict(
+    "Examination",
+    {
+        "algorithm": str | None,
+        # as it is computed here
+        "base_string": "BaseString | None",
+        "difference": "Difference | None",
+        "app_id": str | None,
+        "app_found": bool,
+        "key": "ExaminedKey",
+        "clock": "ExaminedClock",
+        # right, wrong, unreadable or not_checked
+        "signature": str,
+        "diagnosis": list["Finding"],
+    },
+)
+"""One examination."""
+
+ExaminedClock = TypedDict(
+    "ExaminedClock",
+    {
+        "timestamp": int | None,
+        "server_time": int,
+        # seconds; positive is fast
+        "skew": int | None,
+        "allowed": int,
+    },
+)
+"""One examined clock."""
+
+ExaminedKey = TypedDict(
+    "ExaminedKey",
+    {
+        "serial_no": str | None,
+        "found": bool,
+        # valid, withdrawn, expired or not_yet_valid
+        "state": str | None,
+        "not_before": str | None,
+        "not_after": str | None,
+    },
+)
+"""One examined key."""
+
+Finding = TypedDict(
+    "Finding",
+    {
+        "code": str,
+        "detail": str,
+        "zh": str,
+        "en": str,
+    },
+)
+"""One finding."""
+
+Issuance = TypedDict(
+    "Issuance",
+    {
+        "id": str,
+        "state": Literal["asked", "issued", "refused"],
+        "out_request_no": str,
+        # why it was refused: not eligible, without a word about why; or your port gave no answer that can be
+        # believed for 24 hours
+        "because": Literal["not_eligible", "bank_silent", None],
+        # 002: there was a card
+        "result": Literal["001", "002", None],
+        # null: your link, found by `subject`, is all there is
+        "carriage": str | None,
+        # the name (sub) of the holder in your channel: go on by token exchange
+        "subject": str | None,
+    },
+)
+"""One issuance."""
 
 News = TypedDict(
     "News",
@@ -137,6 +277,16 @@ Problem = TypedDict(
     },
 )
 """One problem."""
+
+TrialNews = TypedDict(
+    "TrialNews",
+    {
+        "kind": Literal["card.issued", "card.loss_reported", "card.loss_lifted", "card.cancelled", "card.password_changed", "card.password_locked", "device.ended", "code.redeemed", "code.taken_twice", "issuance.finished"],
+        # a card that there is not; each counts its own sequence
+        "card": NotRequired[str],
+    },
+)
+"""One trial news."""
 
 GetUserinfoAnswer = TypedDict(
     "GetUserinfoAnswer",

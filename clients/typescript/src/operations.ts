@@ -25,9 +25,34 @@ export class ChannelCalls {
     this.#sender = sender;
   }
 
+  /** Find a request by your own number: what to do when the answer to it was lost. Scope: issue. */
+  async getBankIssuances(options: { out_request_no: string }): Promise<t.Issuance> {
+    return (await this.#sender.send({ method: "GET", path: "/v1/bank-issuances", query: { out_request_no: options.out_request_no } })) as t.Issuance;
+  }
+
+  /**
+   * Ask for a customer's card: your own bank port is asked whether you vouch for it, then it is issued. The
+   * answer is the same whoever it is about. What came of it: ask again here, or wait for the news
+   * `issuance.finished`. Your app has a link to an issued card at once: go on by token exchange. After five
+   * tries in vain for a person within 24 hours, in whatever channels, no more are taken. Scope: issue.
+   */
+  async postBankIssuances(body: t.Ask, options: { idempotencyKey?: string } = {}): Promise<t.Asked> {
+    return (await this.#sender.send({ method: "POST", path: "/v1/bank-issuances", body, idempotencyKey: options.idempotencyKey })) as t.Asked;
+  }
+
+  /** See what has come of a request; another channel's looks as if it were not there. Scope: issue. */
+  async getBankIssuance(issuance: string): Promise<t.Issuance> {
+    return (await this.#sender.send({ method: "GET", path: `/v1/bank-issuances/${encodeURIComponent(issuance)}` })) as t.Issuance;
+  }
+
   /** See what the register says of the caller: how it stands, what it may do, and when its certificates end. */
   async getChannel(): Promise<t.OwnChannel> {
     return (await this.#sender.send({ method: "GET", path: "/v1/channel" })) as t.OwnChannel;
+  }
+
+  /** Have one of your own requests examined, in any standing: sign this one as you can, put the other into it. */
+  async postChannelSignatureExaminations(body: t.ClaimedRequest): Promise<t.Examination> {
+    return (await this.#sender.send({ method: "POST", path: "/v1/channel/signature-examinations", body })) as t.Examination;
   }
 
   /**
@@ -37,6 +62,14 @@ export class ChannelCalls {
    */
   async getNews(options: { after?: number; limit?: number } = {}): Promise<t.NewsPage> {
     return (await this.#sender.send({ method: "GET", path: "/v1/news", query: { after: options.after, limit: options.limit } })) as t.NewsPage;
+  }
+
+  /**
+   * Have news of a kind told to you: recorded, signed, posted to your addresses and retried as real news is.
+   * Scope: news.
+   */
+  async postSandboxNews(body: t.TrialNews, options: { idempotencyKey?: string } = {}): Promise<t.News> {
+    return (await this.#sender.send({ method: "POST", path: "/v1/sandbox/news", body, idempotencyKey: options.idempotencyKey })) as t.News;
   }
 }
 
@@ -127,6 +160,15 @@ export class PublicCalls {
   /** Fetch the certificates under which answers to channels are signed: the next one is here before it signs. */
   async getPlatformCertificates(): Promise<t.PlatformCertificates> {
     return (await this.#sender.send({ method: "GET", path: "/v1/platform-certificates" })) as t.PlatformCertificates;
+  }
+
+  /**
+   * Have a request examined whose signature is refused; need not be signed, knows channels in the sandbox
+   * alone. Send it as your program sent it, and if you can the base string that it signed: the answer shows
+   * the one computed here and the first byte that differs. Nothing is carried out and nothing kept.
+   */
+  async postSandboxSignatureExaminations(body: t.ClaimedRequest): Promise<t.Examination> {
+    return (await this.#sender.send({ method: "POST", path: "/v1/sandbox/signature-examinations", body })) as t.Examination;
   }
 
   /** Fetch the signed list of the keys with which codes are verified offline. */

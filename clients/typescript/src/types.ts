@@ -1,11 +1,123 @@
 // Types of what is sent and answered. Written by `make clients` from the service's description, version 0.1.0; do not edit.
 
+/** One ask. */
+export interface Ask {
+  /** your own number, once for ever over all you do */
+  out_request_no: string;
+  /** of your customer; kept sealed while it is worked on, then erased */
+  social_security_number: string;
+  /** as you know your customer; kept sealed while it is worked on, then erased */
+  name: string;
+  /** the mobile number in use with your app; kept sealed while it is worked on, then erased */
+  phone: string;
+}
+
+/** One asked. */
+export interface Asked {
+  id: string;
+  state: "asked" | "issued" | "refused";
+}
+
+/** One base string. */
+export interface BaseString {
+  escaped: string;
+  base64: string;
+  bytes: number;
+  sm3: string;
+}
+
 /** One certificate. */
 export interface Certificate {
   serial: string;
   not_before: string;
   /** good until strictly before */
   not_after: string;
+}
+
+/** One claimed request. */
+export interface ClaimedRequest {
+  method: string;
+  /** path and query, as the request line has them */
+  target: string;
+  header_fields: Record<string, string>;
+  /** as it was sent */
+  body?: string;
+  /** the same in base64, for what is no UTF-8; counts where both are given */
+  body_base64?: string;
+  /** what your program signed */
+  base_string?: string;
+  /** the same in base64, for what is no UTF-8; counts where both are given */
+  base_string_base64?: string;
+}
+
+/** One difference. */
+export interface Difference {
+  /** of the first byte that differs, from 0 */
+  offset: number;
+  line: string;
+  /** » stands before the byte that differs */
+  ours: string;
+  theirs: string;
+}
+
+/** One examination. */
+export interface Examination {
+  algorithm: string | null;
+  /** as it is computed here */
+  base_string: BaseString | null;
+  difference: Difference | null;
+  app_id: string | null;
+  app_found: boolean;
+  key: ExaminedKey;
+  clock: ExaminedClock;
+  /** right, wrong, unreadable or not_checked */
+  signature: string;
+  diagnosis: Array<Finding>;
+}
+
+/** One examined clock. */
+export interface ExaminedClock {
+  timestamp: number | null;
+  server_time: number;
+  /** seconds; positive is fast */
+  skew: number | null;
+  allowed: number;
+}
+
+/** One examined key. */
+export interface ExaminedKey {
+  serial_no: string | null;
+  found: boolean;
+  /** valid, withdrawn, expired or not_yet_valid */
+  state: string | null;
+  not_before: string | null;
+  not_after: string | null;
+}
+
+/** One finding. */
+export interface Finding {
+  code: string;
+  detail: string;
+  zh: string;
+  en: string;
+}
+
+/** One issuance. */
+export interface Issuance {
+  id: string;
+  state: "asked" | "issued" | "refused";
+  out_request_no: string;
+  /**
+   * why it was refused: not eligible, without a word about why; or your port gave no answer that can be
+   * believed for 24 hours
+   */
+  because: "not_eligible" | "bank_silent" | null;
+  /** 002: there was a card */
+  result: "001" | "002" | null;
+  /** null: your link, found by `subject`, is all there is */
+  carriage: string | null;
+  /** the name (sub) of the holder in your channel: go on by token exchange */
+  subject: string | null;
 }
 
 /** One news. */
@@ -103,6 +215,13 @@ export interface Problem {
   detail?: string;
   next_step: string;
   request_id: string;
+}
+
+/** One trial news. */
+export interface TrialNews {
+  kind: "card.issued" | "card.loss_reported" | "card.loss_lifted" | "card.cancelled" | "card.password_changed" | "card.password_locked" | "device.ended" | "code.redeemed" | "code.taken_twice" | "issuance.finished";
+  /** a card that there is not; each counts its own sequence */
+  card?: string;
 }
 
 /** One get userinfo answer. */

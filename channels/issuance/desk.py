@@ -1,0 +1,23 @@
+"""What issuing cards on a bank's word is handed by ``web.runtime``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from auth.oauth.desk import OAuthDesk
+from channels.bank_port import BankPort
+from core.ground import Ground
+from ecard.desk import EnrollmentDesk
+
+
+@dataclass(frozen=True)
+class IssuanceDesk:
+    """What it needs beside the ground.
+
+    ``cards`` signs the credentials; ``share`` draws a number from 0 to 1, by which tries are spread.
+    """
+
+    ground: Ground
+    oauth: OAuthDesk
+    cards: EnrollmentDesk
+    port: BankPort
+    share: Callable[[], float]
