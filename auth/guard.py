@@ -44,6 +44,8 @@ View = Callable[..., Any]
 
 ANSWER_TO = "ecard.answer_to"
 """Where the guard leaves what an answer to a channel is signed with, in the request's environ."""
+PROVEN_CHANNEL = "ecard.proven_channel"
+"""Where it leaves which channel was proven, for the channel's own log."""
 
 
 class Anyone:
@@ -212,7 +214,7 @@ def _admit_channel(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[s
     at = gate()
     given = read_signed(received_request(at.ground.settings.issuer), at.envelope_secret)
     proven = at.channels.verify(given.unverified)
-    channel = Channel(proven.party, proven.evidence)
+    channel = request.environ[PROVEN_CHANNEL] = Channel(proven.party, proven.evidence)
     request.environ[ANSWER_TO] = AnswerTo(request_target(), channel.evidence.nonce, *at.answer_keys().require_signer())
     _require_channel_may(rule, channel)
     with at.ground.database.transaction() as connection:

@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, Response, request, send_from_directory
 import auth.login.routes
 import channels.doctor.routes
 import channels.issuance.routes
+import channels.request_log.routes
 import channels.routes
 import channels.sandbox.routes
 import ecard.routes
@@ -35,6 +36,7 @@ from web.openapi import describe, name_callers
 from web.other_origins import let_other_origins_read
 from web.problem_page import write_problem_page
 from web.problems import install_problems
+from web.request_log import log_requests_of_channels
 from web.runtime import Runtime
 from web.signed_answers import sign_answers_to_channels
 
@@ -81,6 +83,7 @@ def create_app(runtime: Runtime) -> Flask:
     let_other_origins_read(app)
     install_problems(app)
     sign_answers_to_channels(app)
+    log_requests_of_channels(app)
     api = describe(app, version("ecard"))
     for blueprint in (
         physical.routes.blueprint,
@@ -98,6 +101,7 @@ def create_app(runtime: Runtime) -> Flask:
         channels.issuance.routes.blueprint,
         channels.doctor.routes.doctor,
         channels.sandbox.routes.sandbox,
+        channels.request_log.routes.request_log,
     ):
         api.register_blueprint(blueprint)
     for plain in (oauth, oauth_server, app_associations, health, docs, login_pages, account_pages, device_pages):

@@ -12,6 +12,7 @@ import auth.models
 import auth.oauth.models
 import channels.issuance.models
 import channels.models
+import channels.request_log.models
 import core.audit
 import core.ephemeral
 import core.outbox
@@ -28,6 +29,7 @@ MODELS = (
     auth.oauth.models,
     channels.issuance.models,
     channels.models,
+    channels.request_log.models,
     core.audit,
     core.ephemeral,
     core.outbox,

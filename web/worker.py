@@ -17,6 +17,7 @@ from channels.issuance.finishing import finish_one
 from channels.issuance.records import forget_numbers
 from channels.news import record_news
 from channels.notices import tell_events
+from channels.request_log.requests import forget_requests
 from channels.webhooks import deliver_one, forget_delivered
 from core.clock import to_millis, to_text
 from core.errors import Refusal
@@ -91,6 +92,7 @@ class Worker:
             forget_delivered(connection, ground.clock())
             forget_answers(connection, ground.clock())
             forget_numbers(connection, ground.clock())
+            forget_requests(connection, ground.clock())
         self._warn_of_certificates()
         return self._runtime.durable_ephemeral.forget_expired()
 

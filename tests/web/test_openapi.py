@@ -188,6 +188,9 @@ def _have_requests_examined(service: Service, app: Any) -> None:
     sent = {"Authorization": app.sign("GET", "/v1/channel?a=b")}
     claimed = {"method": "GET", "target": "/v1/channel", "header_fields": sent, "base_string": "GET\n"}
     app.send("POST", "/v1/channel/signature-examinations", json.dumps(claimed).encode())
+    sent = app.send("GET", "/v1/channel").headers["X-Request-Id"]
+    for path in (sent, "req_x", "?limit=1", "?limit=0", "?after=x", ""):
+        app.send("GET", f"/v1/channel/requests{'/' if path[:1] == 'r' else ''}{path}")
     for given in (claimed, {}):
         service.http.post("/v1/sandbox/signature-examinations", json=given)
     trying = make_app(service, "sandbox")

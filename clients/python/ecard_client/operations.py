@@ -64,6 +64,19 @@ class ChannelCalls:
         """
         return cast("t.OwnChannel", self._sender.send("GET", "/v1/channel"))
 
+    def get_channel_requests(
+        self,
+        *,
+        after: str | None | None = None,
+        limit: int | None = None,
+    ) -> t.LoggedRequests:
+        """List your requests of the last seven days, the newest first; those alone whose signature was right."""
+        return cast("t.LoggedRequests", self._sender.send("GET", "/v1/channel/requests", query={"after": after, "limit": limit}))
+
+    def get_channel_request(self, request: str) -> t.LoggedRequest:
+        """Look one request up by the X-Request-Id of its answer."""
+        return cast("t.LoggedRequest", self._sender.send("GET", f"/v1/channel/requests/{quote(request, safe='')}"))
+
     def post_channel_signature_examinations(self, body: t.ClaimedRequest) -> t.Examination:
         """Have one of your own requests examined, in any standing: sign this one as you can, put the other into
         it.

@@ -157,6 +157,35 @@ Issuance = TypedDict(
 )
 """One issuance."""
 
+LoggedRequest = TypedDict(
+    "LoggedRequest",
+    {
+        # the X-Request-Id of its answer
+        "id": str,
+        "arrived_at": str,
+        "method": str,
+        # without ids and query
+        "route": str,
+        "status": int,
+        # of the problem, if it was refused
+        "code": str | None,
+        "algorithm": str,
+        # the certificate that signed it
+        "serial": str,
+    },
+)
+"""One logged request."""
+
+LoggedRequests = TypedDict(
+    "LoggedRequests",
+    {
+        "items": list["LoggedRequest"],
+        # pass as `after` for the requests before these
+        "next": str | None,
+    },
+)
+"""One logged requests."""
+
 News = TypedDict(
     "News",
     {

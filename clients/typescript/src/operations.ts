@@ -50,6 +50,16 @@ export class ChannelCalls {
     return (await this.#sender.send({ method: "GET", path: "/v1/channel" })) as t.OwnChannel;
   }
 
+  /** List your requests of the last seven days, the newest first; those alone whose signature was right. */
+  async getChannelRequests(options: { after?: string | null; limit?: number } = {}): Promise<t.LoggedRequests> {
+    return (await this.#sender.send({ method: "GET", path: "/v1/channel/requests", query: { after: options.after, limit: options.limit } })) as t.LoggedRequests;
+  }
+
+  /** Look one request up by the X-Request-Id of its answer. */
+  async getChannelRequest(request: string): Promise<t.LoggedRequest> {
+    return (await this.#sender.send({ method: "GET", path: `/v1/channel/requests/${encodeURIComponent(request)}` })) as t.LoggedRequest;
+  }
+
   /** Have one of your own requests examined, in any standing: sign this one as you can, put the other into it. */
   async postChannelSignatureExaminations(body: t.ClaimedRequest): Promise<t.Examination> {
     return (await this.#sender.send({ method: "POST", path: "/v1/channel/signature-examinations", body })) as t.Examination;

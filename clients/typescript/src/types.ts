@@ -120,6 +120,29 @@ export interface Issuance {
   subject: string | null;
 }
 
+/** One logged request. */
+export interface LoggedRequest {
+  /** the X-Request-Id of its answer */
+  id: string;
+  arrived_at: string;
+  method: string;
+  /** without ids and query */
+  route: string;
+  status: number;
+  /** of the problem, if it was refused */
+  code: string | null;
+  algorithm: string;
+  /** the certificate that signed it */
+  serial: string;
+}
+
+/** One logged requests. */
+export interface LoggedRequests {
+  items: Array<LoggedRequest>;
+  /** pass as `after` for the requests before these */
+  next: string | null;
+}
+
 /** One news. */
 export interface News {
   /** the same at every try, and here */
