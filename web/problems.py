@@ -11,6 +11,7 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, UnprocessableEntity
 
 from auth.errors import StepUpNeeded
+from auth.oauth.routes import answer_unreadable
 from core.errors import Kind, Malformed, Refusal, TooLarge, Unavailable
 from sm.errors import KeyStoreError, ProviderUnavailable
 from web.edge import PROBLEM, REQUEST_ID
@@ -136,6 +137,8 @@ def answer_http_error(error: HTTPException) -> Response:
     if error.response is not None and error.code and error.code < 400:
         return error.response  # type: ignore[return-value]  # a redirect
     status = error.code or 500
+    if status == 405 and request.path.startswith("/oauth/"):  # before any endpoint that could say so
+        return answer_unreadable(error)
     code, title_zh, title_en = _HTTP_TITLES.get(status, (f"http_{status}", "请求被拒绝。", error.name))
     chinese = speaks_chinese()
     body = {

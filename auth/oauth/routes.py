@@ -233,7 +233,7 @@ def answer_refusal(refusal: Refusal) -> Response:
     body = {"error": error, "error_description": visible(refusal), "code": refusal.code}
     response = response_of(Answer(status, body))
     if status in {401, 403}:
-        response.headers["WWW-Authenticate"] = f'DPoP error="{error}", algs="ES256", {_where_to_ask()}'
+        response.headers["WWW-Authenticate"] = f'{_challenge()} error="{error}", {_where_to_ask()}'
     return response
 
 
@@ -265,6 +265,12 @@ def _published(document: dict[str, Any]) -> Response:
     response = jsonify(document)
     response.headers["Cache-Control"] = f"public, max-age={PUBLISHED_SECONDS}"
     return response
+
+
+def _challenge() -> str:
+    """Ask for a token in the scheme that the client has used; one that has used none is told of the better one."""
+    scheme = request.headers.get("Authorization", "").partition(" ")[0]
+    return "Bearer" if scheme.lower() == "bearer" else 'DPoP algs="ES256",'
 
 
 def _where_to_ask() -> str:

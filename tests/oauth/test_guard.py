@@ -250,8 +250,10 @@ def test_userinfo_refuses_in_oauth_s_form_and_says_where_to_ask(world):
     answer = world.service.http.get("/oauth/userinfo")
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
     challenge = answer.headers["WWW-Authenticate"]
-    assert challenge.startswith('DPoP error="invalid_token"')
+    assert challenge.startswith('DPoP algs="ES256", error="invalid_token"')
     assert f'resource_metadata="{ISSUER}/.well-known/oauth-protected-resource/v1"' in challenge
+    bearer = world.service.http.get("/oauth/userinfo", headers={"Authorization": "Bearer x"})
+    assert bearer.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token", resource_metadata="')
     without = world.holder.tokens_for(world.partner, {"scope": "card.read"})["access_token"]
     assert world.call(without, "/oauth/userinfo").status_code == 401
     assert json.loads(answer.text)["code"] == "token_wrong"

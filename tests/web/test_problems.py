@@ -154,7 +154,6 @@ def test_an_address_that_is_none_is_not_found(client, path):
         ("PATCH", "/v1/notices", {"GET", "HEAD", "OPTIONS"}),
         ("POST", "/livez", {"GET", "HEAD", "OPTIONS"}),
         ("TRACE", "/livez", {"GET", "HEAD", "OPTIONS"}),
-        ("PUT", "/oauth/token", {"POST", "OPTIONS"}),
         ("FOO", "/v1/cards/crd_x/codes", {"POST", "OPTIONS"}),
     ],
 )
@@ -162,6 +161,13 @@ def test_a_method_that_is_not_taken_is_told_which_are(client, method, path, allo
     answer = client.open(path, method=method)
     assert_problem(answer, 405, "method_not_allowed")
     assert set(answer.headers["Allow"].split(", ")) == allowed
+
+
+@pytest.mark.parametrize("path", ["par", "token", "introspect", "revoke", "device_authorization"])
+def test_an_endpoint_of_oauth_says_it_in_oauth_s_form(client, path):
+    answer = client.open(f"/oauth/{path}", method="PUT")
+    assert (answer.status_code, answer.get_json()["error"]) == (405, "invalid_request")
+    assert set(answer.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
 
 
 def test_options_tells_the_methods_and_nothing_else(client):
