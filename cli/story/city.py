@@ -125,9 +125,10 @@ def settle_public_service(runtime: Runtime, home: Path) -> RegisteredService:
     return RegisteredService(**json.loads(known.read_text(encoding="utf-8")))
 
 
-def make_chip_card(runtime: Runtime, home: Path, hsm: tuple[Path, str, str], pin: bytes) -> tuple[VirtualCard, Path]:
-    """Produce a 3.0 chip card for a new synthetic person, enter it into the register, keep it as a file."""
-    person = _person()
+def make_chip_card(
+    runtime: Runtime, home: Path, hsm: tuple[Path, str, str], pin: bytes, person: HolderData
+) -> tuple[VirtualCard, Path]:
+    """Produce a 3.0 chip card for somebody, enter it into the register, keep it as a file."""
     card = personalise(
         person,
         CONTACT_3_0,
@@ -174,7 +175,7 @@ def _enter(runtime: Runtime, card: VirtualCard, person: HolderData) -> None:
         )
 
 
-def _person() -> HolderData:
+def invent_person() -> HolderData:
     """Invent somebody: the region exists nowhere, the name belongs to nobody."""
     born = date(1950, 1, 1) + timedelta(days=secrets.randbelow(18_000))
     digits = f"{REGION}{born:%Y%m%d}{secrets.randbelow(1000):03}"

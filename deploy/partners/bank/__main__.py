@@ -1,0 +1,3 @@
+from bank.command import main
+
+main(prog_name="python -m bank")

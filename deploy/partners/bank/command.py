@@ -1,0 +1,70 @@
+"""`python -m bank`: make the bank's keys, then run it."""
+
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bank.house import open_house
+from bank.keys import make_keys, show_client_jwk
+from bank.place import Home, NotReady, process_environment, read_partner
+from bank.proofs import make_signing_key, show_signing_key
+from bank.serving import serving
+
+_HOME = click.argument("home", type=click.Path(file_okay=False, path_type=Path))
+_PORT = click.IntRange(0, 65535)
+
+
+@click.group()
+def main() -> None:
+    """Run a partner bank in small. HOME is its folder: keys, database, partner.json, ministry.pem, customers.json."""
+
+
+@main.command()
+@_HOME
+def keys(home: Path) -> None:
+    """Make the keys that are missing, and print the public ones for the card centre's operators as JSON."""
+    place = Home(home)
+    make_keys(place)
+    make_signing_key(place)
+    shown: dict[str, Any] = {"sm2_public_key": show_signing_key(place), "jwk": json.loads(show_client_jwk(place))}
+    click.echo(json.dumps(shown))
+
+
+@main.command()
+@_HOME
+@click.option("--front-port", type=_PORT, default=8471, show_default=True, help="For customers' browsers, over TLS.")
+@click.option("--back-port", type=_PORT, default=8472, show_default=True, help="For news and the bank port.")
+@click.option(
+    "--pause", type=click.FloatRange(0.05, 600), default=2.0, show_default=True, help="Of the clerk, seconds."
+)
+@click.option("--slow-seconds", type=click.FloatRange(0.1, 60), default=12.0, show_default=True, hidden=True)
+def run(home: Path, front_port: int, back_port: int, pause: float, slow_seconds: float) -> None:
+    """Serve until Ctrl-C; prints one line of JSON with both addresses once the doors are open."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold whole addresses
+    place = Home(home.resolve())
+    try:
+        partner = read_partner(place, process_environment())
+        house = open_house(place, partner, front_port=front_port, back_port=back_port, pause=pause)
+    except NotReady as missing:
+        raise click.ClickException(str(missing)) from missing
+    house.switches.slow_seconds = slow_seconds
+    with house, _ended_by_signals() as ended, serving(house.front, house.back):
+        click.echo(json.dumps({"front": house.front.address, "back": house.back.address}))
+        ended.wait()
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[threading.Event]:
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    yield ended

@@ -1,0 +1,190 @@
+"""What customers do with the card in the bank's app; each act is written down before the card service is asked."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from bank.acts import END, ISSUE, LOSS, PAY, SIGN, begin_act, end_act, list_open, name_issuance, new_number, refuse_act
+from bank.authorization import Token, has_ended
+from bank.calls import CardServiceRefused, CardServiceSilent
+from bank.card_service import CardService
+from bank.cards import Card, end_card, find_card, keep_view, note_loss
+from bank.customers import Customer
+from bank.database import Database
+from bank.keys import new_key
+from bank.links import Journey, Link, end_link, find_link, keep_journey, keep_link, take_journey
+from bank.sessions import Session
+
+_LINKED = "openid offline_access card.read card.present card.uses"
+SCOPES = {
+    SIGN: _LINKED,
+    PAY: f"{_LINKED} card.pay",
+    LOSS: "openid card.report_loss",
+    END: "openid card.unlink",
+}
+_LEVELS = {PAY: "L3"}
+
+Answer = TypeVar("Answer")
+
+
+class NotLinked(Exception):
+    """This customer has no card in the app."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The bank's side of everything; made once."""
+
+    database: Database
+    service: CardService
+    now: Callable[[], float] = time.time
+
+    @property
+    def seconds(self) -> int:
+        return int(self.now())
+
+    # ── by redirect: link, open payment, report loss, unlink ─────────────────────────────────────────────────────
+
+    def begin_journey(self, customer: str, act: str) -> str:
+        """Push a request for an act and return the address to which the customer's browser goes."""
+        app_key = new_key()
+        begun, address = self.service.authorization.begin(SCOPES[act], app_key, _LEVELS.get(act, ""))
+        journey = Journey(customer, act, new_number(act), begun, app_key)
+        with self.database.transaction() as connection:
+            keep_journey(connection, journey, self.seconds)
+        return address
+
+    def finish_journey(self, customer: str, came_back: Mapping[str, str]) -> str:
+        """Take the customer's browser back, do the act, and return its result.
+
+        Raises ``JourneyRefused``, ``CardServiceRefused`` and ``CardServiceSilent``; after the last one the act is open
+        and ``settle`` goes on with it.
+        """
+        with self.database.transaction() as connection:
+            journey = take_journey(connection, came_back.get("state", ""), customer, self.seconds)
+        if journey is None:
+            raise NotLinked
+        token, subject = self.service.authorization.finish(journey.begun, came_back, journey.app_key)
+        with self.database.transaction() as connection:
+            begin_act(connection, journey.out_request_no, customer, journey.act, self.seconds)
+            if journey.act in (SIGN, PAY):
+                keep_link(connection, Link(customer, subject, journey.app_key), self.seconds)
+        self.service.authorization.forget(subject)
+        return self._do(token, subject, journey)
+
+    def _do(self, token: Token, subject: str, journey: Journey) -> str:
+        number = journey.out_request_no
+        try:
+            if journey.act == LOSS:
+                return self._report_loss(token, subject, number)
+            if journey.act == END:
+                return self._end(token, subject, journey)
+            return self._sign(token, number)
+        except CardServiceRefused as refused:
+            with self.database.transaction() as connection:
+                refuse_act(connection, number, refused.code, self.seconds)
+            raise
+
+    def _sign(self, token: Token, number: str) -> str:
+        view = self.service.sign_carriage(token, number)
+        with self.database.transaction() as connection:
+            keep_view(connection, view)
+            end_act(connection, number, result=view["result"], now=self.seconds)
+        return str(view["result"])
+
+    def _report_loss(self, token: Token, subject: str, number: str) -> str:
+        self.service.report_loss(token, number)
+        with self.database.transaction() as connection:
+            note_loss(connection, subject)
+            end_act(connection, number, result=None, now=self.seconds)
+        return "loss"
+
+    def _end(self, token: Token, subject: str, journey: Journey) -> str:
+        ended = self.service.end(token, journey.out_request_no)
+        with self.database.transaction() as connection:
+            end_card(connection, subject)
+            end_link(connection, journey.customer)
+            end_act(connection, journey.out_request_no, result=ended["result"], now=self.seconds)
+        return str(ended["result"])
+
+    # ── by silent return: look, show, list ───────────────────────────────────────────────────────────────────────
+
+    def look(self, session: Session) -> tuple[Card | None, str | None]:
+        """See how the customer's card stands now, and result 006 where that was changed elsewhere.
+
+        Where the card service is silent, what the bank knows has to do.
+        """
+        with self.database.transaction() as connection:
+            link = find_link(connection, session.customer)
+            known = None if link is None else find_card(connection, link.subject)
+        if link is None:
+            return None, None
+        try:
+            view = self._returned(session, link, lambda token: self._view(session, token, known))
+        except NotLinked:
+            return known, None
+        except CardServiceSilent:
+            return known, None
+        with self.database.transaction() as connection:
+            keep_view(connection, view)
+            return find_card(connection, link.subject), view.get("result")
+
+    def show_code(self, session: Session, use: str, kind: str) -> dict[str, Any]:
+        """Get a code to show; raises ``NotLinked``, ``CardServiceRefused``, ``CardServiceSilent``."""
+        return self._returned(session, self._link(session), lambda token: self.service.code(token, use, kind))
+
+    def list_uses(self, session: Session) -> list[dict[str, Any]]:
+        """List where codes shown in this app were taken; raises as ``show_code``."""
+        return self._returned(session, self._link(session), self.service.uses)
+
+    def _view(self, session: Session, token: Token, known: Card | None) -> dict[str, Any]:
+        """Read the view; where signing was never answered, ask again under its number first."""
+        with self.database.transaction() as connection:
+            unanswered = [*list_open(connection, SIGN, session.customer), *list_open(connection, PAY, session.customer)]
+        for act in unanswered:
+            self._sign(token, act.out_request_no)
+        return self.service.view(token, known.view_sequence if known else 0)
+
+    def _link(self, session: Session) -> Link:
+        with self.database.transaction() as connection:
+            link = find_link(connection, session.customer)
+        if link is None:
+            raise NotLinked
+        return link
+
+    def _returned(self, session: Session, link: Link, act: Callable[[Token], Answer]) -> Answer:
+        """Return to a link silently and do something; where it has ended, forget it and raise ``NotLinked``."""
+        authorization = self.service.authorization
+        try:
+            return act(authorization.return_to(link.subject, link.app_key, session.authenticated_at))
+        except CardServiceRefused as refused:
+            authorization.forget(link.subject)
+            if not has_ended(refused):
+                raise
+        with self.database.transaction() as connection:
+            end_link(connection, link.customer)
+        raise NotLinked
+
+    # ── on the bank's own word ───────────────────────────────────────────────────────────────────────────────────
+
+    def begin_issuance(self, customer: Customer) -> None:
+        """Ask for an electronic card for a customer; ``Clerk`` goes on with it. Raises ``CardServiceRefused``."""
+        with self.database.transaction() as connection:
+            if list_open(connection, ISSUE, customer.number):
+                return
+            number = new_number(ISSUE)
+            begin_act(connection, number, customer.number, ISSUE, self.seconds)
+        self.ask_issuance(customer, number)
+
+    def ask_issuance(self, customer: Customer, out_request_no: str) -> None:
+        """Ask, or ask again under the same number where the answer was lost."""
+        asked = {"number": customer.social_security_number, "name": customer.name, "phone": customer.phone}
+        try:
+            given = self.service.ask_issuance(out_request_no, **asked)
+        except CardServiceRefused as refused:
+            with self.database.transaction() as connection:
+                refuse_act(connection, out_request_no, refused.code, self.seconds)
+            raise
+        with self.database.transaction() as connection:
+            name_issuance(connection, out_request_no, given["id"])

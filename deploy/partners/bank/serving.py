@@ -1,0 +1,71 @@
+"""Two doors: the app over TLS for customers' browsers, and plain HTTP on this machine for the machines' side."""
+
+import logging
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from bank.keys import TLS, TLS_CERTIFICATE
+from bank.place import Home
+
+HOST = "127.0.0.1"
+_log = logging.getLogger("bank.doors")
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Serves requests; logs method, path and status, and no query: a code of OAuth may stand in it."""
+
+    timeout = 30
+
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:  # noqa: ARG002 - werkzeug's signature
+        """Log one line."""
+        _log.info("%s %s %s", self.command, self.path.partition("?")[0], getattr(code, "value", code))
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's signature
+        """Log what is no request."""
+        _log.log(logging.ERROR if type == "error" else logging.INFO, message, *args)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One of the two servers."""
+
+    server: BaseWSGIServer
+    address: str
+
+
+def open_front(app: Flask, home: Home, port: int) -> Door:
+    """Open the customers' door, over TLS."""
+    server = make_server(HOST, port, app, threaded=True, request_handler=QuietHandler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(home.key(TLS_CERTIFICATE), home.key(TLS))
+    # the handshake belongs to each connection's own thread: nobody who dawdles keeps the others out
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.ssl_context = context
+    return Door(server, f"https://{HOST}:{server.server_port}")
+
+
+def open_back(app: Flask, port: int) -> Door:
+    """Open the machines' door."""
+    server = make_server(HOST, port, app, threaded=True, request_handler=QuietHandler)
+    return Door(server, f"http://{HOST}:{server.server_port}")
+
+
+@contextmanager
+def serving(*doors: Door) -> Iterator[None]:
+    """Serve until the block ends."""
+    threads = [threading.Thread(target=door.server.serve_forever, daemon=True) for door in doors]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        for door in doors:
+            door.server.shutdown()
+            door.server.server_close()
