@@ -3,6 +3,7 @@ PYTHON := .venv/bin/python
 UV := build/uv/bin/uv
 UV_VERSION := 0.13.9
 ARGS ?=
+PARTNERS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check bench lock clients clean
@@ -13,9 +14,9 @@ help: ## list the targets
 setup: ## prepare this checkout; the other targets do it by themselves
 	@deploy/bootstrap.sh
 
-run: ## play the whole story on this machine
+run: ## play the whole story on this machine; PARTNERS=1 goes on in the apps of a bank and a wallet
 	@deploy/bootstrap.sh run
-	@$(PYTHON) -m cli story $(ARGS)
+	@$(PYTHON) -m cli story $(if $(filter 1,$(PARTNERS)),--partners) $(ARGS)
 
 test: ## run the tests against servers of their own
 	@deploy/bootstrap.sh test

@@ -16,6 +16,7 @@ from cli import Failed
 from cli.opening import configure_quietly
 from cli.story.city import (
     Town,
+    invent_person,
     keystore_secret,
     make_chip_card,
     open_city,
@@ -25,10 +26,13 @@ from cli.story.city import (
     settle_town,
 )
 from cli.story.login import log_in
+from cli.story.partner_bank import choose_bank_place, settle_bank, start_bank
+from cli.story.partners import play_in_bank
 from cli.story.play import Play, enroll, keep_for_demo, look_back, open_play, show_and_redeem
 from cli.story.reading import opened_reader
 from cli.story.stage import Stage, choose_port, opened_stage, read_line
 from cli.story.telling import Teller
+from physical.chip.files import HolderData
 from web.runtime import Runtime
 
 _PIN = b"271828"
@@ -48,7 +52,8 @@ _PORT = 8460
 )
 @click.option("--once", is_flag=True, help="Play and end, instead of staying up until Ctrl-C.")
 @click.option("--in-process", is_flag=True, help="Do not use PC/SC even where it is there.")
-def story(*, home: Path, port: int, once: bool, in_process: bool) -> None:
+@click.option("--partners", is_flag=True, help="Play on in the apps of a partner bank and a wallet.")
+def story(*, home: Path, port: int, once: bool, in_process: bool, partners: bool) -> None:
     """Play the main job on this machine: chip card, phone, electronic card, code, pharmacy.
 
     Starts a card HSM, the service, the worker, a virtual card reader under a private PC/SC daemon, and the agent, plays
@@ -61,7 +66,8 @@ def story(*, home: Path, port: int, once: bool, in_process: bool) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     begun = time.monotonic()
     with _running_city(home, choose_port(port), teller) as city:
-        card = make_chip_card(city.runtime, home, city.hsm, _PIN)
+        holder = invent_person()
+        card = make_chip_card(city.runtime, home, city.hsm, _PIN, holder)
         with (
             opened_reader(city.stage, card, teller.note, allowed=not in_process) as reader,
             httpx.Client(base_url=city.address, timeout=10, trust_env=False) as http,
@@ -72,8 +78,9 @@ def story(*, home: Path, port: int, once: bool, in_process: bool) -> None:
             log_in(play, settle_public_service(city.runtime, home))
             look_back(play)
             keep_for_demo(play)
+            addresses = _play_with_partners(city, play, holder) if partners else []
             _check_audit(city.runtime, teller)
-            _end(city.stage, play, once=once, seconds=time.monotonic() - begun)
+            _end(city.stage, play, addresses, once=once, seconds=time.monotonic() - begun)
 
 
 @dataclass(frozen=True)
@@ -132,13 +139,26 @@ def _check_audit(runtime: Runtime, teller: Teller) -> None:
     teller.checked(f"{report.sealed} entries sealed, {report.unsealed} waiting; nothing changed, removed or reordered")
 
 
-def _end(stage: Stage, play: Play, *, once: bool, seconds: float) -> None:
+def _play_with_partners(city: _City, play: Play, holder: HolderData) -> list[str]:
+    """Let a bank into the city and play on in its app; return what to tell of it at the end."""
+    other, ministry = invent_person(), play.home / "keys" / "certificates" / "ministry.pem"
+    make_chip_card(city.runtime, play.home / "partners", city.hsm, _PIN, other)
+    place = choose_bank_place(play.home)
+    customers = settle_bank(city.runtime, ministry, place, (holder, other))
+    start_bank(city.stage, place)
+    play_in_bank(play, place, *customers)
+    return [f"The bank's app: {place.front} (the certificate is its own: the browser will ask)"]
+
+
+def _end(stage: Stage, play: Play, addresses: list[str], *, once: bool, seconds: float) -> None:
     console = play.teller.console
     console.print(f"\n[bold green]完成 · done[/] in {seconds:.1f} s.")
     if once:
         return
     console.print(f"API documentation: {play.address}/docs/   OpenAPI: {play.address}/openapi.json")
     console.print(f"Your account as the holder: {play.address}/account, then .venv/bin/ecard demo login CODE")
+    for address in addresses:
+        console.print(address)
     console.print("Go on by hand in another terminal: .venv/bin/ecard demo --help")
     console.print("Ctrl-C ends everything.")
     try:

@@ -1,14 +1,19 @@
 """The story's act at a public service: the browser shows a code, the phone approves, a number goes the other way."""
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 
 from cli import Failed
 from cli.browser import Browser, Page, PageForm
+from cli.phone import Phone
 from cli.public_service import BegunLogin, LoginRefused, PublicService
 from cli.story.city import RegisteredService
 from cli.story.play import Play
+
+Tell = Callable[[str, dict[str, Any], str], None]
+"""Told the code of the page, what the phone saw, and the number for the browser."""
 
 
 def log_in(play: Play, registered: RegisteredService) -> None:
@@ -19,15 +24,29 @@ def log_in(play: Play, registered: RegisteredService) -> None:
         browser = Browser(cookies, play.address)
         teller.step("公共服务登录", "a public service lets citizens log in with the card: its page shows a code")
         begun = service.begin()
-        waiting = Page(browser.open(begun.address))
-        asked = _good(phone.scan_login(waiting.code))
+        back = approve_in_browser(phone, browser, begun.address, _teller_of(play))
+        _tell(play, service, begun, back)
+
+
+def approve_in_browser(phone: Phone, browser: Browser, address: str, tell: Tell | None = None) -> str:
+    """Go through the pages of a login with the phone beside the browser; return where the browser goes on to."""
+    waiting = Page(browser.open(address))
+    asked = _good(phone.scan_login(waiting.code))
+    number = _good(phone.approve_login(asked["id"]))["number"]
+    if tell is not None:
+        tell(waiting.code, asked, number)
+    consent = Page(browser.send(form_of(Page(browser.open(waiting.address)), "/number"), number=number))
+    left = browser.send(form_of(consent, "/consent"))
+    return left.headers["Location"] if left.is_redirect else Page(left).onward
+
+
+def _teller_of(play: Play) -> Tell:
+    def tell(code: str, asked: dict[str, Any], number: str) -> None:
         shown = {"who": asked["client"]["name_zh"], "what": [scope["name"] for scope in asked["scopes"]]}
-        teller.answered("service", f"code {waiting.code}, scanned by the phone", shown)
-        number = _good(phone.approve_login(asked["id"]))["number"]
-        teller.answered("service", "approved; the phone shows a number for that browser", number)
-        consent = Page(browser.send(_form(Page(browser.open(waiting.address)), "/number"), number=number))
-        back = Page(browser.send(_form(consent, "/consent")))
-        _tell(play, service, begun, back.onward)
+        play.teller.answered("service", f"code {code}, scanned by the phone", shown)
+        play.teller.answered("service", "approved; the phone shows a number for that browser", number)
+
+    return tell
 
 
 def _tell(play: Play, service: PublicService, begun: BegunLogin, came_back_to: str) -> None:
@@ -39,7 +58,8 @@ def _tell(play: Play, service: PublicService, begun: BegunLogin, came_back_to: s
     play.teller.checked("signature, issuer, audience, nonce: the public service knows a pseudonym of its own, no name")
 
 
-def _form(page: Page, ending: str) -> PageForm:
+def form_of(page: Page, ending: str) -> PageForm:
+    """Find the form of a page that leads there; raises ``Failed``."""
     form = page.form(ending)
     if form is None:
         raise Failed(f"the page {page.address} has no form for {ending}")

@@ -80,11 +80,10 @@ def _make_tls(home: Home) -> None:
     """Make a certificate of this machine alone, signed by itself; a real bank has one that browsers know."""
     key, now = new_key(), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    builder = x509.CertificateBuilder(
-        name, name, key.public_key(), x509.random_serial_number(), now - timedelta(hours=1)
-    )
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
     made = (
-        builder.not_valid_after(now + timedelta(days=365))
+        builder.not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=365))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())

@@ -118,9 +118,7 @@ class ChannelProofs:
         asked = read_fields(sent["Authorization"].removeprefix(f"{SCHEME} "), _FIELDS)
         try:
             given = read_fields(answer.headers.get(ANSWER, ""), _FIELDS[1:])
-            self._require(f"{answer.status_code:03d}", call.target, given, answer.content)
-            if given["nonce"] != asked["nonce"]:
-                raise NotProven("the answer is to another request")
+            self._require(f"{answer.status_code:03d}", call.target, given | {"nonce": asked["nonce"]}, answer.content)
         except NotProven as error:
             raise AnswerNotProven(str(error)) from error
 

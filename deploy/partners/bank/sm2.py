@@ -15,6 +15,7 @@ from bank.port import NotProven
 
 _N = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123  # order of sm2p256v1, GB/T 32918.5
 _CURVE = "1.2.156.10197.1.301"  # GM/T 0006
+keys.NamedCurve.register("sm2p256v1", _CURVE, 32)  # asn1crypto does not know it by itself
 
 
 @dataclass(frozen=True)
