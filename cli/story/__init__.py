@@ -143,7 +143,7 @@ def _play_with_partners(city: _City, play: Play, holder: HolderData) -> list[str
     """Let a bank into the city and play on in its app; return what to tell of it at the end."""
     other, ministry = invent_person(), play.home / "keys" / "certificates" / "ministry.pem"
     make_chip_card(city.runtime, play.home / "partners", city.hsm, _PIN, other)
-    place = choose_bank_place(play.home)
+    place = choose_bank_place(play.home, play.address)
     customers = settle_bank(city.runtime, ministry, place, (holder, other))
     start_bank(city.stage, place)
     play_in_bank(play, place, *customers)

@@ -62,10 +62,10 @@ class BankPlace:
         return int(self.front.rpartition(":")[2]), int(self.back.rpartition(":")[2])
 
 
-def choose_bank_place(home: Path, ports: tuple[int, int] = (FRONT_PORT, BACK_PORT)) -> BankPlace:
-    """Take the usual ports, or free ones; a bank at other addresses is another one."""
+def choose_bank_place(home: Path, issuer: str, ports: tuple[int, int] = (FRONT_PORT, BACK_PORT)) -> BankPlace:
+    """Take the usual ports, or free ones. Addresses are registered: with others, ours among them, it is another bank."""
     front, back = (choose_port(port) for port in ports)
-    folder = home / "partners" / f"bank-{front}-{back}"
+    folder = home / "partners" / f"bank-{front}-{back}-{issuer.rpartition(':')[2]}"
     return BankPlace(folder, f"https://127.0.0.1:{front}", f"http://127.0.0.1:{back}")
 
 
@@ -85,7 +85,7 @@ def settle_bank(runtime: Runtime, ministry: Path, place: BankPlace, people: Sequ
 def start_bank(stage: Stage, place: BankPlace, *more: str) -> None:
     """Start the bank and wait until its doors are open."""
     front, back = place.ports()
-    ports = ("--front-port", str(front), "--back-port", str(back), "--pause", "0.5")
+    ports = ("--front-port", str(front), "--back-port", str(back), "--pause", "10")  # news wakes it
     command = [sys.executable, "-m", "bank", "run", str(place.folder), *ports, *more]
     process = stage.start("bank", command, stdout=True, extra={"PYTHONPATH": str(PARTNERS)})
     if "front" not in read_line(process):
@@ -107,14 +107,14 @@ def _make_keys(place: BankPlace) -> dict[str, Any]:
 
 
 def _applicant(place: BankPlace, keys: Mapping[str, Any]) -> Applicant:
-    front, _ = place.ports()
+    number = len(list(place.folder.parent.glob("bank-*/registered.json"))) + 1
     return Applicant(
-        name_zh=f"示范银行 {front}",
-        name_en=f"Example Bank {front}",
+        name_zh=f"示范银行 {number}",
+        name_en=f"Example Bank {number}",
         channel_class="bank",
         channel_scopes=_CHANNEL_SCOPES,
         scopes=_SCOPES,
-        sector=f"bank-{front}.example",
+        sector=f"bank-{number}.example",
         redirect_uri=f"{place.front}/card/back",
         addresses={"endpoint": f"{place.back}/ecard/news", "bank-port": f"{place.back}/ecard/port"},
         public_key=keys["sm2_public_key"],

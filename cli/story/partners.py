@@ -105,7 +105,7 @@ def _show_and_redeem(play: Play, app: BankApp) -> None:
         raise Failed(f"the till: {accepted.status_code} {accepted.text[:200]}")
     teller.answered("service", "accepted at the till", accepted.json()["entitlement"])
     app.wait_for(_NEWS, "code.redeemed")
-    teller.checked("code.redeemed has reached the bank by a signed webhook, and not where it was nor what for")
+    teller.checked("the news of it has reached the bank, signed; where and what for stays with the holder")
 
 
 def _issue(play: Play, app: BankApp) -> None:

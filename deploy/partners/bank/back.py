@@ -74,6 +74,7 @@ def take_news() -> ResponseReturnValue:
     with room().desk.database.transaction() as connection:
         new = keep_news(connection, news, "webhook")
     _log.info("news %s %s position %d %s", news.id, news.kind, news.position, "kept" if new else "known")
+    room().clerk.wake()
     return "", 204
 
 

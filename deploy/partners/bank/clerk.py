@@ -5,6 +5,7 @@ Whatever fails is tried again the next time; nothing is remembered but what stan
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bank.acts import ISSUE, Act, end_act, list_open, refuse_act
@@ -21,32 +22,43 @@ _log = logging.getLogger("bank.clerk")
 
 @dataclass
 class Clerk:
-    """Works every ``pause`` seconds until it is ended."""
+    """Works every ``pause`` seconds, and whenever it is woken, until it is ended."""
 
     desk: Desk
     pause: float = 2.0
+    _woken: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
 
     def work(self) -> None:
-        """Go on until ``end``."""
+        """Take stock, then go on until ``end``."""
+        self._try(self.take_stock)
         while not self._over.is_set():
             self.work_once()
-            self._over.wait(self.pause)
+            self._woken.wait(self.pause)
+            self._woken.clear()
+
+    def wake(self) -> None:
+        """Let it work at once: something has happened."""
+        self._woken.set()
 
     def end(self) -> None:
         """Let ``work`` return."""
         self._over.set()
+        self._woken.set()
 
     def work_once(self) -> None:
         """Do each of the tasks once; one that fails holds no other up."""
         for task in (self.read_news, self.follow_issuances, self.look_again):
-            try:
-                task()
-            except (CardServiceRefused, CardServiceSilent, NewsMalformed) as fault:
-                _log.warning("%s: %s %s", task.__name__, type(fault).__name__, fault)
+            self._try(task)
+
+    def _try(self, task: Callable[[], object]) -> None:
+        try:
+            task()
+        except (CardServiceRefused, CardServiceSilent, NewsMalformed) as fault:
+            _log.warning("%s: %s %s", task.__name__, type(fault).__name__, fault)
 
     def take_stock(self) -> int:
-        """Fetch all carriages, as after the loss of the database; return how many there are."""
+        """Fetch all carriages, so that a bank that lost its database ends where the card service is; count them."""
         found = 0
         for view in self.desk.service.carriages():
             with self.desk.database.transaction() as connection:
