@@ -64,13 +64,14 @@ def open_house(home: Home, partner: Partner, *, front_port: int, back_port: int,
     desk = Desk(database, CardService(authorization, proofs))
     clerk, switches = Clerk(desk, pause), Switches()
     room = BackRoom(desk, clerk, proofs, switches, _control_token(home))
-    front, back = open_front(_make_front(desk), home, front_port), open_back(make_back(room), back_port)
+    front, back = open_front(make_front(desk), home, front_port), open_back(make_back(room), back_port)
     house = House(front, back, clerk, switches)
     house._closing.callback(http.close)  # noqa: SLF001 - made here
     return house
 
 
-def _make_front(desk: Desk) -> Flask:
+def make_front(desk: Desk) -> Flask:
+    """Make the application of the customers' side."""
     app = Flask("bank")
     app.config["MAX_CONTENT_LENGTH"] = _FORM_BYTES
     app.extensions["bank.desk"] = desk

@@ -182,13 +182,15 @@ def read_fields(given: str, names: tuple[str, ...]) -> dict[str, str]:
     return fields
 
 
-def open_proofs(home: Home, partner: Partner, calling: Calling) -> ChannelProofs:
+def open_proofs(
+    home: Home, partner: Partner, calling: Calling, now: Callable[[], float] = time.time
+) -> ChannelProofs:
     """Open the bank's key and the pinned certificate; raises ``NotReady``."""
     try:
         pinned = home.ministry.read_bytes()
     except OSError as error:
         raise NotReady(f"{home.ministry} is missing: the ministry's certificate, from the card centre") from error
-    return ChannelProofs(partner, calling, PublishedKeys(calling, pinned), load_signing_key(home))
+    return ChannelProofs(partner, calling, PublishedKeys(calling, pinned, now), load_signing_key(home), now)
 
 
 def show_signing_key(home: Home) -> str:

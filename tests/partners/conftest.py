@@ -1,0 +1,24 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.partners.bank_of_tests import QuietBank, customer_row, quiet_bank
+from tests.service import START, Service, running_service
+
+
+@pytest.fixture(scope="session")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose keys the bank believes; tests of this folder share it."""
+    home = tmp_path_factory.mktemp("city")
+    with running_service(f"sqlite:///{home / 'ecard.sqlite3'}", home) as running:
+        yield running
+
+
+@pytest.fixture
+def bank(city: Service, tmp_path: Path) -> Iterator[QuietBank]:
+    city.clock.now = START
+    rows = [customer_row(1), customer_row(2, financial_function="inactive")]
+    with quiet_bank(city, tmp_path / "bank", rows) as made:
+        yield made
+    city.clock.now = START
