@@ -15,7 +15,8 @@ from cli.story.stage import Stage, choose_port, read_line
 from physical.chip.files import HolderData
 from web.runtime import Runtime
 
-PARTNERS = Path(__file__).resolve().parents[2] / "deploy" / "partners"
+_PROJECT = Path(__file__).resolve().parents[2]
+PYTHONPATH = f"{_PROJECT / 'deploy' / 'partners'}:{_PROJECT / 'clients' / 'python'}"
 FRONT_PORT, BACK_PORT = 8471, 8472
 _CHANNEL_SCOPES = ("carriage", "news", "issue")
 _SCOPES = (
@@ -63,7 +64,7 @@ class BankPlace:
 
 
 def choose_bank_place(home: Path, issuer: str, ports: tuple[int, int] = (FRONT_PORT, BACK_PORT)) -> BankPlace:
-    """Take the usual ports, or free ones. Addresses are registered: with others, ours among them, it is another bank."""
+    """Take the usual ports, or free ones. Addresses are registered: with others it is another bank."""
     front, back = (choose_port(port) for port in ports)
     folder = home / "partners" / f"bank-{front}-{back}-{issuer.rpartition(':')[2]}"
     return BankPlace(folder, f"https://127.0.0.1:{front}", f"http://127.0.0.1:{back}")
@@ -87,15 +88,17 @@ def start_bank(stage: Stage, place: BankPlace, *more: str) -> None:
     front, back = place.ports()
     ports = ("--front-port", str(front), "--back-port", str(back), "--pause", "10")  # news wakes it
     command = [sys.executable, "-m", "bank", "run", str(place.folder), *ports, *more]
-    process = stage.start("bank", command, stdout=True, extra={"PYTHONPATH": str(PARTNERS)})
+    process = stage.start("bank", command, stdout=True, extra={"PYTHONPATH": PYTHONPATH})
     if "front" not in read_line(process):
         raise NotAvailable(f"the bank did not start; see {stage.home / 'log' / 'bank.log'}")
 
 
 def _make_keys(place: BankPlace) -> dict[str, Any]:
+    place.folder.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", "bank", "keys", str(place.folder)],
-        cwd=PARTNERS,
+        cwd=place.folder.parent,
+        env={"PYTHONPATH": PYTHONPATH, "PATH": ""},
         capture_output=True,
         text=True,
         check=False,

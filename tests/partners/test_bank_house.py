@@ -15,6 +15,7 @@ from bank.pages import COOKIE
 from bank.place import NotReady, read_partner
 from bank.proofs import open_proofs
 from bank.sessions import FRESH_SECONDS, begin_session
+from ecard_client import AnswerKeys
 
 from sm import city_keys
 from sm.der import write_pem
@@ -25,7 +26,7 @@ from tests.test_tree import LONGEST_FILE, PACKAGES, ROOT
 
 FOLDER = ROOT / "deploy" / "partners" / "bank"
 FILES = sorted(FOLDER.glob("*.py"))
-A_PARTNER_HAS = {"asn1crypto", "bank", "click", "cryptography", "flask", "gmssl", "httpx", "jwt", "qrcode", "werkzeug"}
+A_PARTNER_HAS = {"bank", "click", "cryptography", "ecard_client", "flask", "httpx", "qrcode", "werkzeug"}
 ORIGIN = "https://bank.example"
 
 
@@ -198,7 +199,7 @@ def test_an_answer_that_was_changed_on_its_way_is_no_answer(bank, change):
 def test_another_ministry_is_not_believed(bank):
     body = json.dumps(bank.question()).encode()
     other = city_keys.read_hierarchy(test_store()).ministry
-    bank.proofs.published.pinned = write_pem("CERTIFICATE", other.der).encode()
+    bank.proofs.published.platform = AnswerKeys(write_pem("CERTIFICATE", other.der))
     assert bank.ask(body, bank.sign(body)).status_code == 401
 
 

@@ -23,7 +23,9 @@ ANSWER_HEADER = "ESSC-Signature"
 PLATFORM_PURPOSE = "2.25.216496411078038850163260663630861635375"
 _SM2_WITH_SM3 = "1.2.156.10197.1.501"  # GM/T 0006
 _SKEW_SECONDS = 300
-_FIELDS = re.compile(r'(serial_no|timestamp|nonce|signature)="([^"]{1,128})"')
+_FIELDS = re.compile(r'(app_id|serial_no|timestamp|nonce|signature)="([^"]{1,128})"')
+_ANSWER_NAMES = frozenset({"serial_no", "timestamp", "nonce", "signature"})
+_REQUEST_NAMES = _ANSWER_NAMES | {"app_id"}
 
 
 def base_string(first: str, target: str, timestamp: int, nonce: str, body: bytes) -> bytes:
@@ -74,31 +76,65 @@ class AnswerKeys:
             found[f"{leaf.serial_number:x}"] = (_public_key(leaf), leaf.not_valid_before, leaf.not_valid_after)
         self._keys = found
 
+    def verify_request(self, header: str, *, method: str, target: str, body: bytes, now: float | None = None) -> str:
+        """Return the nonce of a request that the service has signed (a question to a bank's port).
+
+        Args:
+            header: the value of its Authorization.
+            method: of HTTP.
+            target: path and query, as they came.
+            body: as it came.
+            now: seconds since 1970; the clock's if left out.
+
+        Raises ``NotProven``. Take each nonce once.
+        """
+        fields = _read_fields(header.removeprefix(f"{SCHEME} "), _REQUEST_NAMES)
+        if not header.startswith(f"{SCHEME} "):
+            raise NotProven("the request is not signed")
+        signed = base_string(method, target, int(fields["timestamp"]), fields["nonce"], body)
+        self._prove(fields, signed, time.time() if now is None else now)
+        return fields["nonce"]
+
     def verify(
         self, header: str, *, status: int, target: str, nonce: str, body: bytes, now: float | None = None
     ) -> None:
         """Return if the answer to the request with this target and nonce is the service's, else raise ``NotProven``."""
-        at = time.time() if now is None else now
         fields = _read_fields(header)
+        if fields["nonce"] != nonce:
+            raise NotProven("the answer is not to this request")
+        signed = base_string(f"{status:03d}", target, int(fields["timestamp"]), nonce, body)
+        self._prove(fields, signed, time.time() if now is None else now)
+
+    def _prove(self, fields: Mapping[str, str], signed: bytes, at: float) -> None:
         public_key, begins, ends = self._keys.get(fields["serial_no"], (b"", None, None))
         if begins is None or ends is None or not begins <= datetime.fromtimestamp(at, UTC) < ends:
-            raise NotProven("the answer names a key that is not known or not valid now")
-        if fields["nonce"] != nonce or abs(int(fields["timestamp"]) - at) > _SKEW_SECONDS:
-            raise NotProven("the answer is not to this request, or not of now")
-        signed = base_string(f"{status:03d}", target, int(fields["timestamp"]), nonce, body)
+            raise NotProven("a signature names a key that is not known or not valid now")
+        if abs(int(fields["timestamp"]) - at) > _SKEW_SECONDS:
+            raise NotProven("this was not signed now")
         sm2.verify(public_key, signed, _base64(fields["signature"]))
 
 
+def sign_answer(
+    key: sm2.SigningKey, *, serial_no: str, status: int, target: str, timestamp: int, nonce: str, body: bytes
+) -> str:
+    """Give the value of ESSC-Signature for your answer to a request of the service's with this target and nonce."""
+    signature = base64.b64encode(key.sign(base_string(f"{status:03d}", target, timestamp, nonce, body))).decode()
+    fields = {"serial_no": serial_no, "timestamp": timestamp, "nonce": nonce, "signature": signature}
+    return ",".join(f'{name}="{value}"' for name, value in fields.items())
+
+
 def serial_in(header: str) -> str:
-    """Tell which key an answer names; nothing is proven by it."""
+    """Tell which key an answer, or a request of the service's, names; nothing is proven by it."""
+    if header.startswith(f"{SCHEME} "):
+        return _read_fields(header.removeprefix(f"{SCHEME} "), _REQUEST_NAMES)["serial_no"]
     return _read_fields(header)["serial_no"]
 
 
-def _read_fields(header: str) -> dict[str, str]:
+def _read_fields(header: str, names: frozenset[str] = _ANSWER_NAMES) -> dict[str, str]:
     pairs = [_FIELDS.fullmatch(part) for part in header.split(",")]
     fields = {pair[1]: pair[2] for pair in pairs if pair}
-    if len(pairs) != 4 or len(fields) != 4 or not re.fullmatch(r"[0-9]{1,12}", fields["timestamp"]):
-        raise NotProven("the answer carries no readable signature")
+    if len(pairs) != len(names) or fields.keys() != names or not re.fullmatch(r"[0-9]{1,12}", fields["timestamp"]):
+        raise NotProven("there is no readable signature")
     return fields
 
 

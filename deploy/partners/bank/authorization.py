@@ -4,33 +4,23 @@ Refresh tokens are not kept: a silent return (docs/decisions/0013) needs none, a
 be stolen from it.
 """
 
-import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import jwt
-from cryptography.hazmat.primitives.asymmetric import ec
+from ecard_client import NotProven, tokens
 
-from bank.base64url import encode
 from bank.calls import Call, Calling, CardServiceRefused
-from bank.keys import ClientKey, public_jwk
 from bank.place import Partner
 
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
-STATEMENT_TYPE = "essc-link+jwt"
 LEVEL = "L2"
 """How the bank's app authenticates its customers: two factors, one of them a key of the phone in use."""
 _FORM = (("Content-Type", "application/x-www-form-urlencoded"),)
-_SECONDS = 60
 
-AppKey = ec.EllipticCurvePrivateKey
+AppKey = tokens.Es256Key
 
 
 class JourneyRefused(Exception):
@@ -66,7 +56,7 @@ class Authorization:
         self,
         calling: Calling,
         partner: Partner,
-        key: ClientKey,
+        key: tokens.Es256Key,
         redirect_uri: str,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -81,14 +71,15 @@ class Authorization:
 
     def begin(self, scope: str, app_key: AppKey, acr: str = "") -> tuple[Begun, str]:
         """Push a request and return what to keep and the address to which the browser goes."""
-        begun = Begun(*(secrets.token_urlsafe(32) for _ in range(3)))
+        verifier, challenge = tokens.draw_verifier()
+        begun = Begun(secrets.token_urlsafe(32), secrets.token_urlsafe(32), verifier)
         asked = {
             "response_type": "code",
             "redirect_uri": self.redirect_uri,
             "scope": scope,
             "state": begun.state,
             "nonce": begun.nonce,
-            "code_challenge": encode(sha256(begun.verifier.encode()).digest()),
+            "code_challenge": challenge,
             "code_challenge_method": "S256",
             "ui_locales": "zh-CN",
             **({"acr_values": acr} if acr else {}),
@@ -121,16 +112,19 @@ class Authorization:
         Raises ``CardServiceRefused`` with ``invalid_grant`` where there is no such link any more.
         """
         known = self._tokens.get(subject)
-        if (
-            known is not None
-            and known.app_key.public_key() == app_key.public_key()
-            and self._now() < known.expires_at - 30
-        ):
+        if known is not None and known.app_key.thumbprint == app_key.thumbprint and self._now() < known.expires_at - 30:
             return known
 
         def form() -> dict[str, str]:
-            statement = self._statement(subject, authenticated_at)
-            return {"grant_type": EXCHANGE, "subject_token_type": JWT_TYPE, "subject_token": statement}
+            statement = tokens.customer_statement(
+                self._key,
+                self.partner.client,
+                self.partner.issuer,
+                subject=subject,
+                authenticated_at=authenticated_at,
+                acr=LEVEL,
+            )
+            return {"grant_type": tokens.EXCHANGE, "subject_token_type": tokens.JWT_TYPE, "subject_token": statement}
 
         token = self._token(self._post("/oauth/token", app_key, form), app_key)
         self._tokens[subject] = token
@@ -144,8 +138,8 @@ class Authorization:
         """Call the card service with a token."""
 
         def signed(sent: Call) -> dict[str, str]:
-            path, ath = sent.target.partition("?")[0], encode(sha256(token.value.encode()).digest())
-            proof = self._proof(token.app_key, sent.method, path, ath=ath)
+            address = self.partner.issuer + sent.target.partition("?")[0]
+            proof = tokens.dpop_proof(token.app_key, sent.method, address, token=token.value)
             return {"Authorization": f"DPoP {token.value}", "DPoP": proof}
 
         return self.calling.send(call, signed)
@@ -158,34 +152,15 @@ class Authorization:
         """Post a form; the assertions in it are spent by each try, so each has its own."""
 
         def call() -> Call:
-            identity = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self._assertion()}
+            assertion = tokens.client_assertion(self._key, self.partner.client, self.partner.issuer)
+            identity = {"client_assertion_type": tokens.ASSERTION_TYPE, "client_assertion": assertion}
             body = urlencode({"client_id": self.partner.client, **identity, **make()}).encode()
             return Call("POST", path, body, _FORM)
 
         def signed(sent: Call) -> dict[str, str]:
-            return {"DPoP": self._proof(app_key, sent.method, sent.target)}
+            return {"DPoP": tokens.dpop_proof(app_key, sent.method, self.partner.issuer + sent.target)}
 
         return self.calling.send_anew(call, signed, once=once)
-
-    def _assertion(self) -> str:
-        client, now = self.partner.client, int(self._now())
-        claims = {"iss": client, "sub": client, "aud": self.partner.issuer, "iat": now, "exp": now + _SECONDS}
-        return self._sign(claims, {})
-
-    def _statement(self, subject: str, authenticated_at: int) -> str:
-        now = int(self._now())
-        claims = {"iss": self.partner.client, "sub": subject, "aud": self.partner.issuer, "iat": now}
-        claims |= {"exp": now + _SECONDS, "auth_time": authenticated_at, "acr": LEVEL}
-        return self._sign(claims, {"typ": STATEMENT_TYPE})
-
-    def _sign(self, claims: dict[str, Any], header: dict[str, str]) -> str:
-        stated = {**claims, "jti": secrets.token_urlsafe(16)}
-        return jwt.encode(stated, self._key.private, "ES256", headers={"kid": self._key.kid, **header})
-
-    def _proof(self, app_key: AppKey, method: str, path: str, **claims: str) -> str:
-        stated = {"htm": method, "htu": self.partner.issuer + path, "iat": int(self._now())}
-        stated |= {"jti": secrets.token_urlsafe(16), **claims}
-        return jwt.encode(stated, app_key, "ES256", headers={"typ": "dpop+jwt", "jwk": public_jwk(app_key)})
 
     def _token(self, given: dict[str, Any], app_key: AppKey) -> Token:
         return Token(str(given["access_token"]), app_key, self._now() + float(given["expires_in"]))
@@ -193,21 +168,11 @@ class Authorization:
     def _read_subject(self, unverified: str, nonce: str) -> str:
         """Verify the ID token and give its subject; raises ``JourneyRefused``."""
         published = self.calling.send(Call("GET", urlsplit(f"{self.partner.issuer}/oauth/jwks").path), lambda _: {})
+        asked = {"client": self.partner.client, "issuer": self.partner.issuer, "nonce": nonce}
         try:
-            key = jwt.PyJWKSet.from_json(json.dumps(published))[jwt.get_unverified_header(unverified)["kid"]]
-            claims: dict[str, Any] = jwt.decode(
-                unverified,
-                key,
-                ["ES256"],
-                audience=self.partner.client,
-                issuer=self.partner.issuer,
-                leeway=10,
-                options={"require": ["iss", "aud", "sub", "exp", "iat", "nonce"]},
-            )
-        except (jwt.PyJWTError, KeyError) as error:
+            claims = tokens.read_id_token(unverified, published, **asked)
+        except NotProven as error:
             raise JourneyRefused("id_token_wrong") from error
-        if claims["nonce"] != nonce:
-            raise JourneyRefused("id_token_wrong")
         return str(claims["sub"])
 
 

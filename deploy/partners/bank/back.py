@@ -12,13 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ecard_client import NotProven
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from bank.clerk import Clerk
 from bank.desk import Desk
 from bank.news import NewsMalformed, keep_news, read_news
-from bank.port import Arrived, NotProven, Proofs, QuestionRefused, answer_question, lie, read_question, write_answer
+from bank.port import Arrived, Proofs, QuestionRefused, answer_question, lie, read_question, write_answer
 from bank.switches import NoSuchSwitch, Switches
 
 SIGNATURE = "ESSC-Signature"
@@ -61,11 +62,10 @@ def take_news() -> ResponseReturnValue:
         return failing
     body = request.get_data()
     try:
-        room().proofs.verify_news(dict(request.headers), body)
+        message = room().proofs.verify_news(dict(request.headers), body)
     except NotProven:
         return _refuse(401, "signature_wrong")
-    message: Any = json.loads(body)
-    if isinstance(message, dict) and message.get("type") == _PING:
+    if message.get("type") == _PING:
         return "", 204
     try:
         news = read_news(message)

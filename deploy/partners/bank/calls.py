@@ -63,8 +63,8 @@ class Call:
 
 Signed = Callable[[Call], dict[str, str]]
 """Give the headers by which a request proves who sends it; called anew for each try."""
-Proven = Callable[[Call, httpx.Response, dict[str, str]], None]
-"""Raise ``AnswerNotProven`` unless an answer is the card service's; the headers are those that were sent."""
+Proven = Callable[[Call, httpx.Response], None]
+"""Raise ``AnswerNotProven`` unless an answer is the card service's and to this call."""
 
 
 class Calling:
@@ -110,7 +110,7 @@ class Calling:
         if answer.status_code >= 500:
             raise CardServiceSilent(f"{answer.status_code}")
         if proven is not None:
-            proven(call, answer, sent)
+            proven(call, answer)
         return answer
 
 

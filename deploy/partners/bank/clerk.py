@@ -8,12 +8,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ecard_client.tokens import draw_es256_key
+
 from bank.acts import ISSUE, Act, end_act, list_open, refuse_act
 from bank.calls import CardServiceRefused, CardServiceSilent
 from bank.cards import keep_view, list_stale, mark_looked
 from bank.customers import find_customer
 from bank.desk import Desk
-from bank.keys import new_key
 from bank.links import Link, keep_link
 from bank.news import NewsMalformed, keep_page, read_position
 
@@ -110,6 +111,6 @@ class Clerk:
         elif given["state"] == "issued":
             view = self.desk.service.carriage(given["carriage"])
             with self.desk.database.transaction() as connection:
-                keep_link(connection, Link(act.customer, given["subject"], new_key()), now)
+                keep_link(connection, Link(act.customer, given["subject"], draw_es256_key()), now)
                 keep_view(connection, view)
                 end_act(connection, act.out_request_no, result=given["result"], now=now)

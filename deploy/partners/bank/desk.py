@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ecard_client.tokens import draw_es256_key
+
 from bank.acts import END, ISSUE, LOSS, PAY, SIGN, begin_act, end_act, list_open, name_issuance, new_number, refuse_act
 from bank.authorization import Token, has_ended
 from bank.calls import CardServiceRefused, CardServiceSilent
@@ -12,7 +14,6 @@ from bank.card_service import CardService
 from bank.cards import Card, end_card, find_card, keep_view, note_loss
 from bank.customers import Customer
 from bank.database import Database
-from bank.keys import new_key
 from bank.links import Journey, Link, end_link, find_link, keep_journey, keep_link, take_journey
 from bank.sessions import Session
 
@@ -48,7 +49,7 @@ class Desk:
 
     def begin_journey(self, customer: str, act: str) -> str:
         """Push a request for an act and return the address to which the customer's browser goes."""
-        app_key = new_key()
+        app_key = draw_es256_key()
         begun, address = self.service.authorization.begin(SCOPES[act], app_key, _LEVELS.get(act, ""))
         journey = Journey(customer, act, new_number(act), begun, app_key)
         with self.database.transaction() as connection:

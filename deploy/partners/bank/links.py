@@ -3,9 +3,7 @@
 import sqlite3
 from dataclasses import dataclass, field
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from bank.authorization import Begun
+from bank.authorization import AppKey, Begun
 from bank.keys import read_key, write_key
 
 JOURNEY_SECONDS = 900
@@ -17,7 +15,7 @@ class Link:
 
     customer: str
     subject: str
-    app_key: ec.EllipticCurvePrivateKey = field(repr=False)
+    app_key: AppKey = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class Journey:
     act: str
     out_request_no: str
     begun: Begun
-    app_key: ec.EllipticCurvePrivateKey = field(repr=False)
+    app_key: AppKey = field(repr=False)
 
 
 def keep_journey(connection: sqlite3.Connection, journey: Journey, now: int) -> None:

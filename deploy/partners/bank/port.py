@@ -6,6 +6,7 @@ gets an answer from the customer table as it is then.
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,10 +28,6 @@ class QuestionRefused(Exception):
         self.code = code
 
 
-class NotProven(Exception):
-    """A signature that does not prove what it should."""
-
-
 @dataclass(frozen=True, slots=True)
 class Arrived:
     """A request as it came in; nothing of it is believed."""
@@ -50,8 +47,8 @@ class Proofs(Protocol):
     def sign_answer(self, *, status: int, target: str, nonce: str, body: bytes) -> str:
         """Sign an answer for the request with this nonce; return the value of ``ESSC-Signature``."""
 
-    def verify_news(self, headers: dict[str, str], body: bytes) -> None:
-        """Verify one of the signatures of a piece of news, and its time. Raises ``NotProven``."""
+    def verify_news(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, Any]:
+        """Verify one of the signatures of a piece of news, and its time, and give it back. Raises ``NotProven``."""
 
 
 def read_question(body: bytes) -> dict[str, str]:
