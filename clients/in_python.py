@@ -90,7 +90,7 @@ def _inline_name(operation: Operation, suffix: str) -> str:
 def _operations(surface: Surface) -> str:
     parts = [
         _HEAD.format(title="The calls, one class for each kind of caller.", version=surface.version)
-        + "\nfrom collections.abc import Mapping\nfrom typing import Any, Protocol, cast\n"
+        + "\nfrom collections.abc import Mapping\nfrom typing import Any, Literal, Protocol, cast\n"
         + "from urllib.parse import quote\n"
         + "\nfrom ecard_client import types as t\n",
         _SENDER,
@@ -146,7 +146,7 @@ def _arguments(operation: Operation) -> list[str]:
 
 
 def _query_argument(parameter: Parameter) -> str:
-    kind = _type({name: value for name, value in parameter.schema.items() if name != "default"})
+    kind = _type(parameter.schema).removesuffix(" | None")
     return (
         f"{_safe(parameter.name)}: {kind}" if parameter.required else f"{_safe(parameter.name)}: {kind} | None = None"
     )

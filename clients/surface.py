@@ -85,7 +85,14 @@ def ways_of(schema: Schema) -> list[Schema]:
     if "anyOf" in schema:
         return list(schema["anyOf"])
     kind = schema.get("type")
-    return [{**schema, "type": one} for one in kind] if isinstance(kind, list) else []
+    return [_of_kind(schema, one) for one in kind] if isinstance(kind, list) else []
+
+
+def _of_kind(schema: Schema, kind: str) -> Schema:
+    if kind == "null":
+        return {"type": "null"}
+    some = {"enum": [one for one in schema["enum"] if one is not None]} if "enum" in schema else {}
+    return {**schema, **some, "type": kind}
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[Operation]:

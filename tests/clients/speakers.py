@@ -24,6 +24,8 @@ SCRIPT = Path(__file__).with_name("conversation.ts")
 PACKAGES = Path(__file__).parents[2] / "clients" / "typescript" / "node_modules"
 SET_UP = "run deploy/bootstrap.sh test: it installs Node and the packages of clients/typescript"
 
+Change = Callable[[int, dict[str, str], bytes], tuple[int, dict[str, str], bytes] | None]
+
 
 class Failed(Exception):
     """What a client raised by itself: the name of the error, and its code."""
@@ -111,8 +113,8 @@ class Between:
 
     behind: str
     port: int = 0
-    change: Callable[[int, dict[str, str], bytes], tuple[int, dict[str, str], bytes]] | None = None
-    paths: list[str] = field(default_factory=list)
+    change: Change | None = None
+    seen: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def address(self) -> str:
@@ -129,10 +131,13 @@ def standing_between(behind: str) -> Iterator[Between]:
             headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
             url, body = between.behind + self.path, self.rfile.read(length)
             answer = httpx.request(self.command, url, headers=headers, content=body, trust_env=False)
-            between.paths.append(self.path)
+            between.seen.append(headers)
             found = (answer.status_code, dict(answer.headers), answer.content)
             if between.change is not None and "/v1/platform" not in self.path:
-                found = between.change(*found)
+                changed = between.change(*found)
+                if changed is None:  # the connection breaks before the answer
+                    return
+                found = changed
             self.send_response(found[0])
             for name, value in found[1].items():
                 if name.lower() not in {"content-length", "connection", "date", "server", "transfer-encoding"}:
@@ -145,7 +150,7 @@ def standing_between(behind: str) -> Iterator[Between]:
             self.do_GET()
 
         def log_message(self, *_args: object) -> None:
-            pass
+            """Say nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     between.port = server.server_port

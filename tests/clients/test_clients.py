@@ -24,6 +24,7 @@ from tests.oauth.clients_of_tests import REDIRECT, answer_of
 from tests.oauth.clients_of_tests import make_partner as make_client
 from tests.oauth.holder import Holder
 from tests.redemption.processes import Town, make_city, run_town
+from tests.servers import free_port
 from tests.service import ISSUER, PROVIDER
 
 pytestmark = pytest.mark.xdist_group("clients")
@@ -163,6 +164,31 @@ def test_certificates_below_another_ministry_are_not_believed(client, registered
     with pytest.raises(Failed) as refused:
         client.ask("channel", **{**registered, "pinned": pinned})
     assert refused.value.name == "NotProven"
+
+
+# ── Where the service is busy or away ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_call_is_repeated_and_signed_anew(client, registered, between):
+    def break_twice(*answer):
+        return [(503, {}, b""), None, answer][len(between.seen) - 1]
+
+    between.seen.clear()
+    between.change = break_twice
+    try:
+        assert client.ask("channel", **registered)["id"] == registered["channel"]
+    finally:
+        between.change = None
+    arrived = [{name.lower(): value for name, value in headers.items()} for headers in between.seen]
+    sent = [headers for headers in arrived if "authorization" in headers]  # and one that asks for our certificates
+    assert len({one["authorization"] for one in sent}) == len(sent) == 3
+
+
+def test_a_service_that_is_away_is_no_answer(client, registered):
+    away = {**registered, "address": f"http://127.0.0.1:{free_port()}"}
+    with pytest.raises(Failed) as refused:
+        client.ask("channel", **away)
+    assert refused.value.name == "NoAnswer"
 
 
 # ── With a holder's token ────────────────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@ Written by `make clients` from the service's description, version 0.1.0; do not 
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 from urllib.parse import quote
 
 from ecard_client import types as t
@@ -64,12 +64,7 @@ class ChannelCalls:
         """
         return cast("t.OwnChannel", self._sender.send("GET", "/v1/channel"))
 
-    def get_channel_requests(
-        self,
-        *,
-        after: str | None | None = None,
-        limit: int | None = None,
-    ) -> t.LoggedRequests:
+    def get_channel_requests(self, *, after: str | None = None, limit: int | None = None) -> t.LoggedRequests:
         """List your requests of the last seven days, the newest first; those alone whose signature was right."""
         return cast("t.LoggedRequests", self._sender.send("GET", "/v1/channel/requests", query={"after": after, "limit": limit}))
 

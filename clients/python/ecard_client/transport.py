@@ -111,9 +111,9 @@ class Signed(Plain):
         header = answer.headers.get(ANSWER_HEADER)
         if header is None:
             # before the channel is proven the service cannot sign for it: such a no is a no, such a yes is nobody's
-            if answer.is_success or answer.status_code in _BUSY:
+            if not answer.is_error:
                 raise NotProven("the answer is not signed")
-            raise Refused(answer.status_code, _json(answer), _wait(answer))
+            return
         if not self._answers.has(serial_in(header)):
             self._answers.take(Plain(self._http).send("GET", "/v1/platform-certificates"))
         self._answers.verify(header, status=answer.status_code, target=request.target, nonce=nonce, body=answer.content)

@@ -146,9 +146,9 @@ Issuance = TypedDict(
         "out_request_no": str,
         # why it was refused: not eligible, without a word about why; or your port gave no answer that can be
         # believed for 24 hours
-        "because": Literal["not_eligible", "bank_silent", None],
+        "because": Literal["not_eligible", "bank_silent"] | None,
         # 002: there was a card
-        "result": Literal["001", "002", None],
+        "result": Literal["001", "002"] | None,
         # null: your link, found by `subject`, is all there is
         "carriage": str | None,
         # the name (sub) of the holder in your channel: go on by token exchange

@@ -100,8 +100,8 @@ export class Signed extends Plain {
     const header = answer.headers.get(ANSWER_HEADER);
     if (header === null) {
       // before the channel is proven the service cannot sign for it: such a no is a no, such a yes is nobody's
-      if (isGood(answer) || BUSY.has(answer.status)) throw new NotProven("the answer is not signed");
-      throw new Refused(answer.status, readObject(answer), waitOf(answer));
+      if (answer.status < 400) throw new NotProven("the answer is not signed");
+      return;
     }
     if (!this.#answers.has(readAnswerHeader(header).serial_no ?? "")) {
       const asked = new Plain(this.address).send({ method: "GET", path: "/v1/platform-certificates" });
