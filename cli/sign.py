@@ -9,10 +9,15 @@ from cli.partner import by_partner, read_identity
 from cli.sign_explain import explain
 
 _MAX_BODY = 1024 * 1024
+_METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
 class SignGroup(click.Group):
     """`ecard sign explain …` explains; `ecard sign METHOD TARGET …` signs, for that is what it is for."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Find a command by its name; a method of HTTP stands for signing."""
+        return super().get_command(ctx, "request" if cmd_name in _METHODS else cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
