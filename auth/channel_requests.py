@@ -95,10 +95,18 @@ class ChannelRegister:
     def count_proven(self, party: SigningChannel) -> None:
         """Count one more for the channel and for the one above it; raises ``Limited``."""
         for channel, most in party.limits:
-            if self._ground.ephemeral.count(f"channel_requests:{channel}", 60) > most:
+            try:
+                count_request(self._ground, channel, most)
+            except Limited:
                 self._full[channel] = self._ticks() + _FULL_SECONDS
-                _log.warning("channel_over_limit", channel=channel)
-                raise _limited(channel, most)
+                raise
+
+
+def count_request(ground: Ground, channel: str, most: int) -> None:
+    """Count one more request of a channel, signed or with a holder's token; raises ``Limited`` beyond ``most``."""
+    if ground.ephemeral.count(f"channel_requests:{channel}", 60) > most:
+        _log.warning("channel_over_limit", channel=channel)
+        raise _limited(channel, most)
 
 
 def _limited(channel: str, most: int) -> Limited:

@@ -9,6 +9,7 @@ from channels.destinations import Resolver
 from channels.news_signing import NewsKeys
 from channels.posting import Post
 from core.ground import Ground
+from qr.desk import CodeDesk
 from sm.answer_keys import AnswerKeys
 from sm.certificates import Certificate
 from sm.sm2 import Provider
@@ -35,6 +36,15 @@ class ChannelDesk:
     verify_certificate: VerifyCertificate
     answer_keys: Callable[[], AnswerKeys]
     authorities: Callable[[], Sequence[Certificate]]
+
+
+@dataclass(frozen=True)
+class CarriageDesk:
+    """What the card inside partners' apps needs beside the ground."""
+
+    ground: Ground
+    name: Pseudonym
+    codes: CodeDesk
 
 
 @dataclass(frozen=True)

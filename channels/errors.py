@@ -118,3 +118,48 @@ class DestinationNotAllowed(Refusal):
     title_zh = "通知不能发送到该地址。"
     next_en = "Name an https address on a host of the public internet, in plain ASCII."
     next_zh = "请提供公网主机的 https 地址，并使用普通 ASCII 字符。"
+
+
+class OutRequestNoReused(Refusal):
+    kind = Kind.UNPROCESSABLE
+    code = "out_request_no_reused"
+    title_en = "This out_request_no stands for another request already."
+    title_zh = "该业务请求号已用于其他请求。"
+    next_en = "Take a new number for a new act; to repeat a request, send it as it was the first time."
+    next_zh = "新业务请使用新的请求号；重复请求时，内容须与首次完全一致。"
+
+
+class LinkNeeded(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "link_needed"
+    title_en = "The holder has not allowed lasting access, without which no app carries the card."
+    title_zh = "持卡人尚未授予持续访问权限，无法在该应用中签发。"
+    next_en = "Begin an authorization with the scopes offline_access and card.present."
+    next_zh = "请以 offline_access 与 card.present 权限重新发起授权。"
+
+
+class CarriageNotSigned(Refusal):
+    kind = Kind.CONFLICT
+    code = "carriage_not_signed"
+    title_en = "The card is not signed in this app, or the link it was signed on has ended."
+    title_zh = "该应用中尚未签发此电子社保卡，或原关联已结束。"
+    next_en = "Sign it by POST /v1/carriages."
+    next_zh = "请先调用 POST /v1/carriages 签发。"
+
+
+class CarriagePaused(Refusal):
+    kind = Kind.CONFLICT
+    code = "carriage_paused"
+    title_en = "The app itself has paused this card."
+    title_zh = "该应用已暂停使用此电子社保卡。"
+    next_en = "Let the app resume it: POST /v1/carriages/{id}/resume."
+    next_zh = "请由该应用恢复：POST /v1/carriages/{id}/resume。"
+
+
+class CarriageOutOfStep(Refusal):
+    kind = Kind.CONFLICT
+    code = "carriage_out_of_step"
+    title_en = "The carriage does not stand where this begins, or somebody else was faster."
+    title_zh = "该关联当前状态不允许此操作，或已被其他请求变更。"
+    next_en = "Look at its state first: GET /v1/carriages/{id}."
+    next_zh = "请先查询其状态：GET /v1/carriages/{id}。"

@@ -134,3 +134,33 @@ sa.Index(
     sqlite_where=_WAITING,
 )
 sa.Index("ix_news_deliveries_state", news_deliveries.c.state, news_deliveries.c.changed_at)
+
+carriages = sa.Table(
+    "carriages",
+    metadata,
+    sa.Column("number", RowNumber, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(40), nullable=False, unique=True),
+    sa.Column("channel", sa.String(40), sa.ForeignKey("channels.id"), nullable=False),
+    sa.Column("card", sa.String(40), sa.ForeignKey("electronic_cards.id"), nullable=False, index=True),
+    sa.Column("link", sa.String(40), nullable=False, index=True),
+    sa.Column("face", sa.BigInteger, nullable=True),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("result", sa.String(3), nullable=False),
+    sa.Column("out_request_no", sa.String(64), nullable=False),
+    sa.Column("signed_at", Millis, nullable=False),
+    sa.Column("changed_at", Millis, nullable=False),
+    sa.Column("payment_opened_at", Millis, nullable=True),
+    sa.UniqueConstraint("channel", "card"),
+)
+"""``link`` is the OAuth grant that a carriage rests on; ``face`` what its codes are minted for, none while paused."""
+
+business_keys = sa.Table(
+    "business_keys",
+    metadata,
+    sa.Column("channel", sa.String(40), sa.ForeignKey("channels.id"), primary_key=True),
+    sa.Column("out_request_no", sa.String(64), primary_key=True),
+    sa.Column("act", sa.String(40), nullable=False),
+    sa.Column("request", sa.String(64), nullable=False),
+    sa.Column("answer", Json, nullable=True),
+    sa.Column("first_at", Millis, nullable=False),
+)

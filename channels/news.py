@@ -7,7 +7,7 @@ channel: a receiver that keeps the highest one it saw is not undone by an older 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from channels.carriers import Carrier, Pseudonym, carrier_of_channel, channels_of_card, is_told
 from channels.endpoints import list_standing_endpoints
-from channels.models import news, news_counts, news_deliveries
+from channels.models import carriages, news, news_counts, news_deliveries
 from core.clock import from_millis, to_millis, to_text
 from core.database import insert_if_new
 from core.errors import Missing
@@ -30,7 +30,9 @@ _WHOLE_CHANNEL = ""
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _LEVEL = re.compile(r"L[1-3]")
 _REDEMPTION = re.compile(r"red_[0-9a-z]{26}")
+_CARRIAGE = re.compile(r"crg_[0-9a-z]{26}")
 _ISSUANCE = re.compile(r"iss_[0-9a-z]{26}")
+_RESULT = re.compile(r"00[1-6]")
 NEWS_KINDS: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     "card.issued": {"level": _LEVEL},
     "card.loss_reported": {"standing": _WORD},
@@ -41,6 +43,10 @@ NEWS_KINDS: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     "device.ended": {"because": _WORD},
     "code.redeemed": {"redemption": _REDEMPTION},
     "code.taken_twice": {},
+    "carriage.signed": {"carriage": _CARRIAGE, "result": _RESULT},
+    "carriage.suspended": {"carriage": _CARRIAGE},
+    "carriage.resumed": {"carriage": _CARRIAGE},
+    "carriage.ended": {"carriage": _CARRIAGE, "because": _WORD},
     "issuance.finished": {"issuance": _ISSUANCE, "state": _WORD},
 }
 """What channels are told, and of its content only values of these forms. Where a code was taken and for what purpose
@@ -79,10 +85,23 @@ def record_news(connection: Connection, event: Event, name: Pseudonym, at: datet
 
     The caller lets events in one by one in the order of the outbox: that is the order of sequences.
     """
+    event = _of_own_carriage(connection, event)
     if event.kind not in NEWS_KINDS:
         return 0
     carriers = _carriers(connection, event, name)
     return sum(record_news_of(connection, event, carrier, at) for carrier in carriers)
+
+
+def _of_own_carriage(connection: Connection, event: Event) -> Event:
+    """Tell the end of a link as that of the carriage that rested on it, if there was one."""
+    if event.kind != "link.ended":
+        return event
+    query = sa.select(carriages.c.id, carriages.c.channel).where(carriages.c.link == event.content["grant"])
+    row = connection.execute(query).first()
+    if row is None:
+        return event
+    content = {"carriage": row.id, "channel": row.channel, "because": event.content["because"]}
+    return replace(event, kind="carriage.ended", content=content)
 
 
 def _carriers(connection: Connection, event: Event, name: Pseudonym) -> Sequence[Carrier]:
@@ -93,7 +112,7 @@ def _carriers(connection: Connection, event: Event, name: Pseudonym) -> Sequence
     if event.card is None:
         told = event.kind.startswith("issuance.") and is_told(connection, event.content["channel"])
         return [Carrier(event.content["channel"], event.content["issuance"])] if told else []
-    if not event.kind.startswith("issuance."):
+    if not event.kind.startswith(("carriage.", "issuance.")):
         return channels_of_card(connection, event.card, event.happened_at, name)
     carrier = carrier_of_channel(connection, event.content["channel"], event.card, name)
     return [] if carrier is None else [carrier]
@@ -104,6 +123,12 @@ def list_news(connection: Connection, channel: str, *, after: int, limit: int) -
     behind = sa.select(news).where(news.c.channel == channel, news.c.position > after)
     rows = connection.execute(behind.order_by(news.c.position).limit(limit)).all()
     return [news_of(row) for row in rows]
+
+
+def last_sequence(connection: Connection, channel: str, card: str) -> int:
+    """Tell how many news of a card a channel has had; ``card`` is its name there."""
+    counted = sa.select(news_counts.c.last).where(news_counts.c.channel == channel, news_counts.c.card == card)
+    return connection.execute(counted).scalar() or 0
 
 
 def get_news(connection: Connection, channel: str, given: str) -> News:

@@ -45,6 +45,16 @@ def get_card(connection: Connection, card: str) -> ElectronicCard:
     return found
 
 
+def lock_card(connection: Connection, card: str) -> ElectronicCard:
+    """Read a card so that a change of its standing waits for this transaction, or this one for it.
+
+    Raises ``Missing``.
+    """
+    held = sa.select(electronic_cards.c.id).where(electronic_cards.c.id == card).with_for_update(read=True)
+    connection.execute(held)
+    return get_card(connection, card)
+
+
 def find_card_of_chip(connection: Connection, chip_card: str) -> ElectronicCard | None:
     return _first(connection, electronic_cards.c.chip_card == chip_card)
 

@@ -173,6 +173,12 @@ def view_password(desk: PasswordDesk, connection: Connection, holder: str) -> Pa
     return PasswordState(True, False, None, _tries_left(tries, row.tries_in_all), changed_at)
 
 
+def password_changed_since(connection: Connection, holder: str, moment: datetime) -> bool:
+    """Tell whether a holder's password was set, changed or reset after a moment."""
+    row = _find(connection, holder)
+    return row is not None and int(row.changed_at) > to_millis(moment)
+
+
 def _find(connection: Connection, holder: str) -> sa.Row[Any] | None:
     return connection.execute(sa.select(card_passwords).where(card_passwords.c.holder == holder)).first()
 

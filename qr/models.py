@@ -21,11 +21,31 @@ redemptions = sa.Table(
     sa.Column("redeemed_at", Millis, nullable=False),
     sa.Column("visit_expires_at", Millis, nullable=False),
     sa.Column("recorded_at", Millis, nullable=False, server_default="0"),
+    sa.Column("channel", sa.String(40), nullable=True),
     sa.UniqueConstraint("terminal", "idempotency_key"),
 )
-"""``redeemed_at`` is when the code was taken; ``recorded_at`` when the service heard of it: later for offline ones."""
+"""``redeemed_at`` is when the code was taken; ``recorded_at`` when the service heard of it: later for offline ones.
+``channel`` is the one in whose app the code was shown; none for the holder's own phone."""
 sa.Index("ix_redemptions_card", redemptions.c.card, redemptions.c.number)
 sa.Index("ix_redemptions_recorded", redemptions.c.institution, redemptions.c.recorded_at)
+_SHOWN = redemptions.c.channel.is_not(None)
+sa.Index(
+    "ix_redemptions_channel",
+    redemptions.c.channel,
+    redemptions.c.recorded_at,
+    postgresql_where=_SHOWN,
+    sqlite_where=_SHOWN,
+)
+
+card_faces = sa.Table(
+    "card_faces",
+    metadata,
+    sa.Column("card_index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("card", sa.String(40), sa.ForeignKey("electronic_cards.id"), nullable=False, index=True),
+    sa.Column("channel", sa.String(40), nullable=False),
+    sa.Column("link", sa.String(40), nullable=False),
+    sa.Column("ended_at", Millis, nullable=True),
+)
 
 offline_duplicates = sa.Table(
     "offline_duplicates",

@@ -62,7 +62,7 @@ def _take(desk: CodeDesk, connection: Connection, terminal: Terminal, index: int
     accepted_at: datetime = item["accepted_at"]
     try:
         code, purpose = _verify(desk, terminal, item["code"], accepted_at)
-        card = lock_card(connection, code)
+        card = lock_card(desk, connection, code)
     except Refusal as refusal:
         if refusal.kind is Kind.UNAVAILABLE:
             raise
@@ -108,6 +108,7 @@ def _values(
         "entitlement": json.dumps({"standing_at_upload": card.standing}),
         "redeemed_at": to_millis(accepted_at),
         "visit_expires_at": to_millis(accepted_at),
+        "channel": card.channel,
     }
 
 

@@ -16,6 +16,7 @@ from ecard.policy import POLICIES, require_use
 from qr.code_class import CodeClass
 from qr.counter_code import mint_counter_code, read_counter_code
 from qr.desk import CodeDesk, minting_key
+from qr.faces import Face
 from qr.signed_code import Flag, mint_signed_code
 from sm.digest import hmac_sm3
 
@@ -26,6 +27,7 @@ _STANDING = Statement(
     "SELECT c.standing, c.level, c.card_class, c.card_index, d.standing"
     " FROM electronic_cards c JOIN devices d ON d.card = c.id WHERE c.id = :card AND d.id = :device"
 )
+_CARD_STANDING = Statement("SELECT standing, level, card_class FROM electronic_cards WHERE id = :card")
 _CLASS_FLAGS = {"2": Flag.STUDENT, "4": Flag.SENIOR}
 _TRIES = 3
 
@@ -57,6 +59,37 @@ def present_code(
     if card != phone.card:
         raise Missing
     standing = _require_showable(desk, phone, use)
+    return _mint(desk, standing, {"card": card}, kind=kind, use=use, audience=audience, randomness=randomness)
+
+
+def present_face(
+    desk: CodeDesk, face: Face, *, kind: str, use: str, audience: int, randomness: Randomness
+) -> Presented:
+    """Mint a code for a card inside a partner's app; that the face and its link stand the caller has asked.
+
+    Raises ``Missing``, ``ElectronicCardSuspended``, ``CardEnded`` or ``LevelTooLow``.
+    """
+    rows = desk.ground.database.look(_CARD_STANDING, {"card": face.card})
+    if not rows:
+        raise Missing
+    card_standing, level, card_class = rows[0]
+    require_active(card_standing)
+    require_use(level, use)
+    standing = _Standing(level, card_class, face.number)
+    return _mint(desk, standing, {"face": face.index}, kind=kind, use=use, audience=audience, randomness=randomness)
+
+
+def _mint(
+    desk: CodeDesk,
+    standing: _Standing,
+    named: dict[str, str | int],
+    *,
+    kind: str,
+    use: str,
+    audience: int,
+    randomness: Randomness,
+) -> Presented:
+    """Mint either kind; ``named`` is how a counter code's entry names the card."""
     life = desk.ground.settings.code_life_seconds
     # a code's clock counts whole seconds; the phone is told the very moment that terminals compute
     issued_at = desk.ground.clock().replace(microsecond=0)
@@ -73,7 +106,7 @@ def present_code(
             audience=audience,
         )
     else:
-        digits = _mint_counter(desk, phone, code_class, issued_at, audience, randomness)
+        digits = _mint_counter(desk, named, code_class, issued_at, audience, randomness)
     return Presented(digits, kind, issued_at + timedelta(seconds=life), life)
 
 
@@ -100,12 +133,17 @@ def _flags(standing: _Standing, code_class: CodeClass) -> Flag:
 
 
 def _mint_counter(
-    desk: CodeDesk, phone: Phone, code_class: CodeClass, issued_at: datetime, audience: int, randomness: Randomness
+    desk: CodeDesk,
+    named: dict[str, str | int],
+    code_class: CodeClass,
+    issued_at: datetime,
+    audience: int,
+    randomness: Randomness,
 ) -> str:
     """Keep the token's meaning for the code's life, and its death a while longer, so that late scans learn why."""
     life = desk.ground.settings.code_life_seconds
     kept = {
-        "card": phone.card,
+        **named,
         "class": int(code_class),
         "handle": secrets.token_hex(16),
         "issued_at": to_millis(issued_at),

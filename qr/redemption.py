@@ -32,22 +32,25 @@ from sm.digest import hmac_sm3
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _MEDICAL_KINDS = frozenset({"hospital", "pharmacy"})  # qr-code.md, Redemption: nobody else is told the full number
-_CARD = (
-    "SELECT c.id, c.standing, c.level, c.default_pin, c.region, c.holder, h.name, h.social_security_number"
-    " FROM electronic_cards c JOIN holders h ON h.id = c.holder WHERE c."
-)
+_SELECT = "SELECT c.id, c.standing, c.level, c.default_pin, c.region, c.holder, h.name, h.social_security_number"
+_CARD = " FROM electronic_cards c JOIN holders h ON h.id = c.holder"
 _LOCK = "FOR SHARE OF c"
-LOCK_BY_INDEX = Statement(_CARD + "card_index = :card", lock=_LOCK)
-LOCK_BY_ID = Statement(_CARD + "id = :card", lock=_LOCK)
+LOCK_BY_INDEX = Statement(f"{_SELECT}{_CARD} WHERE c.card_index = :card", lock=_LOCK)
+LOCK_BY_ID = Statement(f"{_SELECT}{_CARD} WHERE c.id = :card", lock=_LOCK)
+_LOCK_BY_FACE = Statement(
+    f"{_SELECT}, f.channel{_CARD} JOIN card_faces f ON f.card = c.id JOIN oauth_grants g ON g.id = f.link"
+    " WHERE f.card_index = :face AND f.ended_at IS NULL AND g.ended_at IS NULL AND g.expires_at > :now",
+    lock="FOR SHARE OF c, f, g",
+)
 _COLUMNS = (
     "id, handle, card, terminal, institution, purpose, rendering, mode, idempotency_key, request_sm3, request_nonce,"
-    " entitlement, redeemed_at, visit_expires_at, recorded_at"
+    " entitlement, redeemed_at, visit_expires_at, recorded_at, channel"
 )
 INSERT = Statement(
     f"INSERT INTO redemptions ({_COLUMNS})"  # noqa: S608 - nothing but names of columns is put together here
     " VALUES (:id, :handle, :card, :terminal, :institution, :purpose, :rendering,"
     " :mode, :idempotency_key, :request_sm3, :request_nonce, :entitlement, :redeemed_at, :visit_expires_at,"
-    " :recorded_at)"
+    " :recorded_at, :channel)"
     " ON CONFLICT DO NOTHING RETURNING id"
 )
 _TAKE = Together(INSERT, RECORD_EVENT, RECORD_AUDIT)
@@ -74,7 +77,10 @@ class Redemption:
 
 @dataclass(frozen=True, slots=True)
 class LockedCard:
-    """A card whose standing cannot change until this transaction ends; name and number are sealed."""
+    """A card whose standing cannot change until this transaction ends; name and number are sealed.
+
+    ``channel`` is the one in whose app the code was shown, if any.
+    """
 
     id: str
     standing: str
@@ -84,6 +90,7 @@ class LockedCard:
     holder: str
     name: bytes
     social_security_number: bytes
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ def redeem(
     request_sm3 = _request_sm3(desk, purpose, scanned)
     try:
         code = verify_scanned(desk, scanned, _place(terminal.party, purpose))
-        card = lock_card(connection, code)
+        card = lock_card(desk, connection, code)
         _require_active(card)
         values = _values(desk, terminal, code, card, purpose, idempotency_key, request_sm3)
         if _TAKE.run(connection, values | _event(values) | _audit_entry(desk, values)):
@@ -130,10 +137,17 @@ def redeem(
         return _answer_again(desk, connection, terminal, existing)
 
 
-def lock_card(connection: Connection, code: LiveCode) -> LockedCard:
-    """Read the card so that a loss report waits for this transaction, or this one for the report."""
-    statement, name = (LOCK_BY_ID, code.card) if code.card else (LOCK_BY_INDEX, code.card_index)
-    rows = statement.run(connection, {"card": name})
+def lock_card(desk: CodeDesk, connection: Connection, code: LiveCode) -> LockedCard:
+    """Read the card so that a loss report waits for this transaction, or this one for the report.
+
+    What a partner's app has shown is held too: the end of its link comes before this redemption, or after it.
+    """
+    if code.face is not None:
+        rows = _LOCK_BY_FACE.run(connection, {"face": code.face, "now": to_millis(desk.ground.clock())})
+    elif code.card is not None:
+        rows = LOCK_BY_ID.run(connection, {"card": code.card})
+    else:
+        rows = LOCK_BY_INDEX.run(connection, {"card": code.card_index})
     if not rows:
         raise CodeUnknown
     return LockedCard(*rows[0])
@@ -194,6 +208,7 @@ def _values(
         "redeemed_at": to_millis(now),
         "visit_expires_at": to_millis(now + timedelta(minutes=desk.ground.settings.visit_minutes)),
         "recorded_at": to_millis(now),
+        "channel": card.channel,
     }
 
 

@@ -11,6 +11,7 @@ from qr.code_class import CodeClass
 from qr.counter_code import UnverifiedCounterCode
 from qr.desk import CodeDesk, issuer_keys
 from qr.errors import CannotTell, CodeExpired, CodeNotYetValid, CodeUnknown, WrongAudience, WrongClass
+from qr.faces import read_number
 from qr.presentment import counter_name
 from qr.signed_code import (
     ANYONE,
@@ -31,13 +32,15 @@ _GUESSES_SECONDS = 60
 class LiveCode:
     """A code that is genuine, alive and meant for this place; only the card and the single use are left to ask.
 
-    ``handle`` is what it is, 32 hex digits; the card is named by ``card`` or by ``card_index``.
+    ``handle`` is what it is, 32 hex digits; the card is named by one of the other three: by its id, its index, or the
+    index of the face that it has in a partner's app.
     """
 
     handle: str
     rendering: str
     card: str | None
     card_index: int | None
+    face: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def verify_signed(desk: CodeDesk, unverified: UnverifiedSignedCode, place: Place
     require_class(code, {place.purpose})
     require_audience(code, place.audiences)
     require_live(code, at)
-    return LiveCode(code.handle.hex(), "signed", None, open_handle(code, keys.ciphers))
+    return LiveCode(code.handle.hex(), "signed", None, *read_number(open_handle(code, keys.ciphers)))
 
 
 def _verify_counter(desk: CodeDesk, unverified: UnverifiedCounterCode, place: Place) -> LiveCode:
@@ -76,7 +79,7 @@ def _verify_counter(desk: CodeDesk, unverified: UnverifiedCounterCode, place: Pl
     if meaning["audience"] != ANYONE and meaning["audience"] not in place.audiences:
         raise WrongAudience
     _require_counter_live(desk, meaning["issued_at"], meaning["life"])
-    return LiveCode(meaning["handle"], "counter", meaning["card"], None)
+    return LiveCode(meaning["handle"], "counter", meaning.get("card"), None, meaning.get("face"))
 
 
 def _find_meaning(desk: CodeDesk, unverified: UnverifiedCounterCode, terminal: str) -> bytes:

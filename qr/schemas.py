@@ -102,6 +102,9 @@ class UseSchema(Schema):
     rendering = fields.String(metadata={"enum": ["signed", "counter"]})
     mode = fields.String(metadata={"enum": ["online", "offline"]})
     redeemed_at = fields.String(metadata={"format": "date-time"})
+    channel = fields.String(
+        allow_none=True, metadata={"description": "in whose app the code was shown; null for the holder's own phone"}
+    )
 
 
 class UsesSchema(Schema):

@@ -15,7 +15,7 @@ from qr.models import redemptions
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One redemption as the holder sees it; ``mode`` is online or offline."""
+    """One redemption as the holder sees it; ``mode`` is online or offline, ``channel`` whose app showed the code."""
 
     id: str
     purpose: str
@@ -24,10 +24,16 @@ class Use:
     rendering: str
     mode: str
     redeemed_at: datetime
+    channel: str | None
 
 
-def list_uses(connection: Connection, card: str, *, after: str | None, limit: int) -> tuple[list[Use], str | None]:
-    """List up to ``limit`` uses older than the use ``after``, and the cursor of the next page or None."""
+def list_uses(
+    connection: Connection, card: str, *, after: str | None, limit: int, channel: str | None = None
+) -> tuple[list[Use], str | None]:
+    """List up to ``limit`` uses older than the use ``after``, and the cursor of the next page or None.
+
+    ``channel`` leaves only those of codes that were shown in its app.
+    """
     query = (
         sa.select(redemptions, institutions.c.name.label("institution_name"), parties.c.name.label("terminal_name"))
         .join(institutions, institutions.c.id == redemptions.c.institution)
@@ -36,6 +42,8 @@ def list_uses(connection: Connection, card: str, *, after: str | None, limit: in
         .order_by(redemptions.c.number.desc())
         .limit(limit + 1)
     )
+    if channel is not None:
+        query = query.where(redemptions.c.channel == channel)
     if after is not None:
         query = query.where(redemptions.c.number < _number_of(connection, card, after))
     rows = connection.execute(query).all()
@@ -48,6 +56,7 @@ def list_uses(connection: Connection, card: str, *, after: str | None, limit: in
             rendering=row.rendering,
             mode=row.mode,
             redeemed_at=from_millis(row.redeemed_at),
+            channel=row.channel,
         )
         for row in rows[:limit]
     ]

@@ -7,6 +7,7 @@ import flask_swagger_ui
 from flask import Blueprint, Flask, Response, request, send_from_directory
 
 import auth.login.routes
+import channels.carriage.routes
 import channels.doctor.routes
 import channels.issuance.routes
 import channels.request_log.routes
@@ -64,6 +65,7 @@ def create_app(runtime: Runtime) -> Flask:
             "auth.gate": runtime.gate,
             "auth.card_level": card_level,
             "channels.desk": runtime.channels,
+            "channels.carriage": runtime.carriage,
             "channels.issuance": runtime.issuance,
             "auth.error_pages": refusals,
             "auth.login": runtime.login,
@@ -102,6 +104,9 @@ def create_app(runtime: Runtime) -> Flask:
         channels.doctor.routes.doctor,
         channels.sandbox.routes.sandbox,
         channels.request_log.routes.request_log,
+        channels.carriage.routes.carried,
+        channels.carriage.routes.carriages,
+        channels.carriage.routes.of_card,
     ):
         api.register_blueprint(blueprint)
     for plain in (oauth, oauth_server, app_associations, health, docs, login_pages, account_pages, device_pages):

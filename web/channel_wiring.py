@@ -13,7 +13,7 @@ from auth.oauth.stored_secrets import StoredSecrets
 from auth.signed_forms.envelope import EnvelopeSecret
 from auth.signed_requests import SignedRequests
 from channels.bank_port import HttpBankPort
-from channels.desk import ChannelDesk, NewsDesk
+from channels.desk import CarriageDesk, ChannelDesk, NewsDesk
 from channels.destinations import resolve_host
 from channels.issuance.desk import IssuanceDesk
 from channels.news_signing import NewsKeys
@@ -21,6 +21,7 @@ from channels.posting import HttpPost
 from channels.signing import find_signing_channel
 from core.ground import Ground
 from ecard.desk import EnrollmentDesk
+from qr.desk import CodeDesk
 from sm import city_keys
 from sm.answer_keys import ANSWER_RING, AnswerKeys, answer_edition, load_answer_keys
 from sm.ceremony import read_operators
@@ -120,6 +121,11 @@ def open_issuance(
 def draw_share() -> float:
     """Draw a number from 0 to 1."""
     return secrets.randbelow(1_000_001) / 1_000_000
+
+
+def open_carriage(ground: Ground, oauth: OAuthDesk, codes: CodeDesk) -> CarriageDesk:
+    """Wire the card inside partners' apps."""
+    return CarriageDesk(ground=ground, name=partial(subject_in_sector, oauth), codes=codes)
 
 
 def open_news(ground: Ground, oauth: OAuthDesk, keys: Callable[[], NewsKeys]) -> NewsDesk:

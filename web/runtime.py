@@ -28,7 +28,7 @@ from auth.oauth.stored_secrets import StoredSecrets
 from auth.oauth.token_keys import TokenKeys, load_token_keys
 from auth.signed_requests import SignedRequests, TerminalRegister
 from auth.tokens import TokenDesk
-from channels.desk import ChannelDesk, NewsDesk
+from channels.desk import CarriageDesk, ChannelDesk, NewsDesk
 from channels.issuance.desk import IssuanceDesk
 from channels.news_signing import NewsKeys, load_news_keys
 from core.audit import AuditTrail
@@ -69,6 +69,7 @@ from sm.sm2 import Provider
 from sm.token_keys import CLIENT_RINGS, PHONE_RINGS, TokenRing
 from web.channel_wiring import (
     open_answer_keys,
+    open_carriage,
     open_channel_requests,
     open_channels,
     open_envelope_secret,
@@ -96,6 +97,7 @@ class Runtime:
     passwords: PasswordDesk
     codes: CodeDesk
     channels: ChannelDesk
+    carriage: CarriageDesk
     issuance: IssuanceDesk
     statements: StatementDesk
     news: NewsDesk
@@ -136,6 +138,7 @@ def wire(
     oauth = _open_oauth(ground, store, provider)
     passwords = PasswordDesk(ground, durable, oauth.desk.stored.derive("card-password", ""))
     gate = _open_gate(ground, store, provider, oauth.desk.stored)
+    codes = _open_codes(ground, store, provider)
     enrollment = _open_enrollment(ground, store, provider, hsm or _open_hsm(settings, store))
     return Runtime(
         ground=ground,
@@ -146,7 +149,8 @@ def wire(
         enrollment=enrollment,
         issuance=open_issuance(ground, provider, oauth.desk, enrollment, answer_keys=gate.answer_keys),
         passwords=passwords,
-        codes=_open_codes(ground, store, provider),
+        codes=codes,
+        carriage=open_carriage(ground, oauth.desk, codes),
         news=open_news(ground, oauth.desk, _hold_news_keys(store, provider)),
         channels=open_channels(ground, store, provider, crls=lambda: _read_crls(store), answer_keys=gate.answer_keys),
         statements=open_statements(ground, store, provider),

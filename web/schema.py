@@ -39,15 +39,25 @@ MODELS = (
 )
 """Imported so that ``metadata`` knows every table."""
 _UPGRADE_LOCK = 0x4543415245  # one process migrates at a time
+_UPGRADE_SECONDS = 60
+"""How long to wait on SQLite for whoever migrates: longer than a request waits for the one writer."""
 
 
 def migrate(database: Database, revision: str = "head") -> None:
-    """Bring the schema to ``revision``; on PostgreSQL one process at a time, the others wait and find it done."""
+    """Bring the schema to ``revision``: one process at a time, the others wait and find it done."""
     with database.engine.connect() as connection:
         if database.is_postgresql:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
+        else:
+            _wait_for_the_writer(connection)
         command.upgrade(_config(connection), revision)
         connection.commit()
+
+
+def _wait_for_the_writer(connection: sa.Connection) -> None:
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute(f"PRAGMA busy_timeout = {_UPGRADE_SECONDS * 1000}")  # before the transaction begins
 
 
 def differences(database: Database) -> list[object]:

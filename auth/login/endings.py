@@ -36,8 +36,6 @@ def end_link(ground: Ground, connection: Connection, *, card: str, grant: str, a
     link = find_link(connection, card, grant, ground.clock())
     if link is None or not end_grant(ground, connection, grant, because=BY_HOLDER, actor=actor):
         raise Missing
-    content = {"grant": grant, "client": link.client}
-    record_event(connection, "link.ended", card=card, content=content, at=ground.clock())
 
 
 def end_consent(ground: Ground, connection: Connection, *, card: str, client: str, actor: str) -> None:

@@ -14,10 +14,14 @@ from auth.oauth.clients import Client
 from auth.oauth.models import oauth_clients, oauth_grants
 from auth.oauth.scopes import OFFLINE
 from core.clock import from_millis, to_millis
-from core.database import Database, Statement, changed_one
+from core.database import Database, Statement
 from core.errors import Malformed
 from core.ground import Ground
 from core.ids import new_id
+from core.outbox import record_event
+
+REPLACED = "replaced"
+"""Why a link ends when the same holder makes the next one with the same client."""
 
 _COLUMNS = [column.name for column in oauth_grants.columns if column.name != "subject"]
 LIVE_GRANT_COLUMNS = ", ".join(f"g.{name}" for name in _COLUMNS)
@@ -153,14 +157,28 @@ def find_link(connection: Connection, card: str, grant: str, at: datetime) -> Gr
 
 
 def end_grant(ground: Ground, connection: Connection, grant: str, *, because: str, actor: str) -> bool:
-    """End a grant with all its tokens, everywhere at once; False if it was ended already."""
-    now = ground.clock()
-    ended = oauth_grants.update().where(oauth_grants.c.id == grant, oauth_grants.c.ended_at.is_(None))
-    if not changed_one(connection, ended.values(ended_at=to_millis(now), ended_because=because)):
+    """End a grant with all its tokens, everywhere at once; False if it was ended already.
+
+    The end of a link, a grant that lasts, is an event, whoever ended it.
+    """
+    now, grants = ground.clock(), oauth_grants.c
+    open_one = oauth_grants.update().where(grants.id == grant, grants.ended_at.is_(None))
+    ended = open_one.values(ended_at=to_millis(now), ended_because=because)
+    row = connection.execute(ended.returning(grants.card, grants.client, grants.scopes)).first()
+    if row is None:
         return False
     detail = {"because": because}
     ground.audit.record(connection, actor=actor, act="oauth.grant_ended", subject=grant, detail=detail, at=now)
+    if row.card is not None and OFFLINE in _listed(row.scopes) and because != REPLACED:
+        content = {"grant": grant, "client": row.client, "because": because}
+        record_event(connection, "link.ended", card=row.card, content=content, at=now)
     return True
+
+
+def end_older_links(ground: Ground, connection: Connection, link: Grant, *, actor: str) -> int:
+    """End the links that a holder made with the same client before this one; nobody need be told of that."""
+    older = sa.and_(_lasting(str(link.card), ground.clock()), oauth_grants.c.client == link.client)
+    return _end_all(ground, connection, sa.and_(older, oauth_grants.c.id != link.id), because=REPLACED, actor=actor)
 
 
 def end_grants_of(ground: Ground, connection: Connection, card: str, client: str, *, because: str, actor: str) -> int:

@@ -1,0 +1,52 @@
+"""Who comes with a holder's token: its channel, and the carriage that the token is about."""
+
+from sqlalchemy.engine import Connection
+
+from auth.channel_requests import count_request
+from auth.errors import ChannelNotLive, ScopeMissing
+from auth.guard import Partner
+from channels.carriage.records import Carriage, find_carriage
+from channels.desk import CarriageDesk
+from channels.errors import CarriageNotSigned
+from channels.registry import RegisteredChannel, find_channel_of_client, get_channel
+from core.errors import Missing
+
+SCOPE = "carriage"
+
+
+def require_channel(desk: CarriageDesk, connection: Connection, partner: Partner) -> RegisteredChannel:
+    """Find the channel of the token's client, live and allowed to carry cards, and count the call as one of its own.
+
+    Raises ``ScopeMissing``, ``ChannelNotLive``, ``Limited``.
+    """
+    channel = find_channel_of_client(connection, partner.client)
+    if channel is None or SCOPE not in channel.scopes:
+        raise ScopeMissing(f"scope {SCOPE} of a channel")
+    if channel.standing != "live":
+        raise ChannelNotLive
+    count_request(desk.ground, channel.id, channel.requests_per_minute)
+    if channel.above is not None:
+        count_request(desk.ground, channel.above, get_channel(connection, channel.above).requests_per_minute)
+    return channel
+
+
+def find_own_carriage(desk: CarriageDesk, connection: Connection, partner: Partner) -> Carriage | None:
+    """Find the carriage of the token's card in the token's channel; one that is revoked is none any more."""
+    channel = require_channel(desk, connection, partner)
+    found = find_carriage(desk, connection, channel.id, card_of(partner))
+    return None if found is None or found.state == "revoked" else found
+
+
+def require_own_carriage(desk: CarriageDesk, connection: Connection, partner: Partner) -> Carriage:
+    """Find it, suspended or not; raises ``CarriageNotSigned``."""
+    found = find_own_carriage(desk, connection, partner)
+    if found is None:
+        raise CarriageNotSigned
+    return found
+
+
+def card_of(partner: Partner) -> str:
+    """Give the card that a token is about; a terminal's token is about none."""
+    if partner.card is None:
+        raise Missing
+    return partner.card
