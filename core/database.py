@@ -3,8 +3,9 @@
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ RowNumber = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 _POSTGRES_OPTIONS = "-c statement_timeout=10000 -c lock_timeout={lock} -c idle_in_transaction_session_timeout=30000"
 _LOOK_OPTIONS = {"connect_timeout": 5, "options": "-c statement_timeout=10000 -c default_transaction_read_only=on"}
+_WAL_TRIES, _WAL_PAUSE = 100, 0.05
 _VALUE = re.compile(r"(?<!:):([a-z]\w*)")
 _PREPARED = "core.prepared"
 _DRIVER_FAULTS = (
@@ -268,9 +270,20 @@ def _make_private(file: str | None) -> None:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver must not open transactions of its own
+    _begin_wal(connection)
     # recursive_triggers: INSERT OR REPLACE would delete past the audit trail's trigger without it
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "recursive_triggers = ON"):
+    for pragma in ("synchronous = FULL", "foreign_keys = ON", "recursive_triggers = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_wal(connection: sqlite3.Connection) -> None:
+    """Let the file be written ahead; while another process does the same to a new file SQLite says "locked" at once."""
+    for _ in range(_WAL_TRIES - 1):
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        time.sleep(_WAL_PAUSE)
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:

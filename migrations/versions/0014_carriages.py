@@ -37,7 +37,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['card'], ['electronic_cards.id'], name=op.f('fk_carriages_card')),
     sa.PrimaryKeyConstraint('number', name=op.f('pk_carriages')),
     sa.UniqueConstraint('id', name=op.f('uq_carriages_id')),
-    sa.UniqueConstraint('channel', 'card', name=op.f('uq_carriages_channel'))
+    sa.UniqueConstraint('channel', 'card', name=op.f('uq_carriages_channel_card'))
     )
     op.create_index(op.f('ix_carriages_card'), 'carriages', ['card'], unique=False)
     op.create_index(op.f('ix_carriages_link'), 'carriages', ['link'], unique=False)
