@@ -103,6 +103,7 @@ def open_issuance(
     provider: Provider,
     oauth: OAuthDesk,
     cards: EnrollmentDesk,
+    carriage: CarriageDesk,
     *,
     answer_keys: Callable[[], AnswerKeys],
 ) -> IssuanceDesk:
@@ -115,7 +116,7 @@ def open_issuance(
         resolve=resolve_host,
         post=HttpPost(cache(ssl.create_default_context), keeps_answers=True),
     )
-    return IssuanceDesk(ground=ground, oauth=oauth, cards=cards, port=port, share=draw_share)
+    return IssuanceDesk(ground=ground, oauth=oauth, cards=cards, carriage=carriage, port=port, share=draw_share)
 
 
 def draw_share() -> float:

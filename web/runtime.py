@@ -140,6 +140,7 @@ def wire(
     gate = _open_gate(ground, store, provider, oauth.desk.stored)
     codes = _open_codes(ground, store, provider)
     enrollment = _open_enrollment(ground, store, provider, hsm or _open_hsm(settings, store))
+    carriage = open_carriage(ground, oauth.desk, codes)
     return Runtime(
         ground=ground,
         gate=gate,
@@ -147,10 +148,10 @@ def wire(
         apps=PublishedAssociations(ground),
         login=_open_login(oauth.desk, passwords, durable),
         enrollment=enrollment,
-        issuance=open_issuance(ground, provider, oauth.desk, enrollment, answer_keys=gate.answer_keys),
+        issuance=open_issuance(ground, provider, oauth.desk, enrollment, carriage, answer_keys=gate.answer_keys),
         passwords=passwords,
         codes=codes,
-        carriage=open_carriage(ground, oauth.desk, codes),
+        carriage=carriage,
         news=open_news(ground, oauth.desk, _hold_news_keys(store, provider)),
         channels=open_channels(ground, store, provider, crls=lambda: _read_crls(store), answer_keys=gate.answer_keys),
         statements=open_statements(ground, store, provider),

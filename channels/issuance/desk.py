@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from auth.oauth.desk import OAuthDesk
 from channels.bank_port import BankPort
+from channels.desk import CarriageDesk
 from core.ground import Ground
 from ecard.desk import EnrollmentDesk
 
@@ -19,5 +20,6 @@ class IssuanceDesk:
     ground: Ground
     oauth: OAuthDesk
     cards: EnrollmentDesk
+    carriage: CarriageDesk
     port: BankPort
     share: Callable[[], float]

@@ -3,15 +3,6 @@
 from core.errors import Kind, Refusal
 
 
-class OutRequestNoReused(Refusal):
-    kind = Kind.UNPROCESSABLE
-    code = "out_request_no_reused"
-    title_en = "This out_request_no stands for another request already."
-    title_zh = "该业务请求号已用于其他请求。"
-    next_en = "Take a new number for a new act; to repeat a request, send it as it was the first time."
-    next_zh = "新业务请使用新的请求号；重复请求时，内容须与首次完全一致。"
-
-
 class IssuanceNotSetUp(Refusal):
     kind = Kind.CONFLICT
     code = "issuance_not_set_up"

@@ -15,6 +15,8 @@ from auth.oauth.grants import Grant, find_live_link, start_grant
 from auth.oauth.pseudonyms import link_handle, subject_of_card
 from channels.bank_port import BankAnswer, BankQuestion, NoAnswer
 from channels.bank_ports import count_answer, count_silence
+from channels.carriage.records import find_carriage
+from channels.carriage.sign import SIGNED_ELSEWHERE, take_up
 from channels.issuance.desk import IssuanceDesk
 from channels.issuance.records import (
     ISSUED,
@@ -39,11 +41,10 @@ from ecard.assured_issuance import (
     plan_assured_card,
     sign_plan,
 )
+from ecard.cards import lock_card
 from ecard.errors import NotEligible
 
 BANK_SILENT = "bank_silent"
-ISSUED_HERE, SIGNED_ELSEWHERE = "001", "002"
-"""The numbered results that partners' apps get back: issued by this request; there was a card, and it is used."""
 LINK_SCOPES = ("openid", "offline_access", "card.read", "card.present", "card.uses")
 """What the holder allows by asking the bank's app for the card, as far as the app's client is registered for it."""
 LINK_LIFE = timedelta(days=180)
@@ -135,9 +136,17 @@ def _issue_and_carry(
     credential: str | None,
 ) -> None:
     issued = issue_assured_card(desk.cards, connection, claim.person, _assurance(claim), plan, credential)
-    client = _require_client(desk, connection, claim.issuance.channel)
-    link = _find_link(desk, client, issued.card.id) or _start_link(desk, connection, claim, client, issued.card.id)
-    outcome = {"result": ISSUED_HERE if issued.is_new else SIGNED_ELSEWHERE, "card": issued.card.id}
+    card, channel = lock_card(connection, issued.card.id), claim.issuance.channel
+    client = _require_client(desk, connection, channel)
+    link = _find_link(desk, client, card.id) or _start_link(desk, connection, claim, client, card.id)
+    result = take_up(desk.carriage, connection, channel, card, link, out_request_no=claim.issuance.out_request_no)
+    carriage = find_carriage(desk.carriage, connection, channel, card.id)
+    assert carriage is not None
+    outcome = {
+        "result": result if issued.is_new else SIGNED_ELSEWHERE,
+        "card": card.id,
+        "carriage": carriage.id,
+    }
     settle_claim(connection, claim, desk.ground.clock(), ISSUED, evidence=answer.evidence, **outcome)
     count_answer(connection, claim.issuance.channel)
     detail = {**outcome, "link": link.id, "bank": answer.evidence}

@@ -18,7 +18,6 @@ bank_issuances = sa.Table(
     sa.Column("id", sa.String(40), primary_key=True),
     sa.Column("channel", sa.String(40), sa.ForeignKey("channels.id"), nullable=False),
     sa.Column("out_request_no", sa.String(64), nullable=False),
-    sa.Column("request", sa.String(64), nullable=False),
     sa.Column("number_index", sa.String(64), nullable=True, index=True),
     sa.Column("asked", sa.LargeBinary, nullable=True),
     sa.Column("state", sa.String(12), nullable=False),
@@ -34,7 +33,6 @@ bank_issuances = sa.Table(
     sa.Column("finished_at", Millis, nullable=True),
     sa.UniqueConstraint("channel", "out_request_no"),
 )
-"""``request`` names what was asked, under a key; ``asked`` is erased when it ends, ``number_index`` a day later;
-``reason`` says why the last try had no answer."""
+"""``asked`` is erased when it ends, ``number_index`` a day later; ``reason`` says why the last try had no answer."""
 _ASKED = bank_issuances.c.state == "asked"
 sa.Index("ix_bank_issuances_asked", bank_issuances.c.next_at, postgresql_where=_ASKED, sqlite_where=_ASKED)

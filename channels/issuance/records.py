@@ -9,19 +9,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from channels.issuance.errors import OutRequestNoReused
 from channels.issuance.models import bank_issuances, bank_ports
 from channels.models import channels
 from core.clock import from_millis, to_millis
-from core.database import changed_one, insert_if_new
+from core.database import changed_one
 from core.errors import Missing
 from core.ground import Ground
 from core.ids import is_id, new_id
 from ecard.assured_issuance import AssuredPerson
 from ecard.errors import NotEligible
 from ecard.holders import number_index
-from sm.canonical import canonical_json
-from sm.digest import sm3
 
 ASKED, ISSUED, REFUSED = "asked", "issued", "refused"
 STATES = (ASKED, ISSUED, REFUSED)
@@ -73,14 +70,13 @@ class Overtaken(Exception):
 
 def enter_issuance(
     ground: Ground, connection: Connection, channel: str, out_request_no: str, person: AssuredPerson
-) -> str | None:
-    """Enter a request that is to be worked on, and return its id; None where its number stands for one already."""
+) -> str:
+    """Enter a request that is to be worked on, and return its id."""
     issuance, now = new_id("iss"), to_millis(ground.clock())
     values = {
         "id": issuance,
         "channel": channel,
         "out_request_no": out_request_no,
-        "request": _name_request(ground, person),
         "number_index": number_index(ground, person.social_security_number),
         "asked": _seal(ground, issuance, person),
         "state": ASKED,
@@ -88,19 +84,8 @@ def enter_issuance(
         "next_at": now,
         "asked_at": now,
     }
-    return issuance if insert_if_new(connection, bank_issuances, values) else None
-
-
-def find_same_request(
-    ground: Ground, connection: Connection, channel: str, out_request_no: str, person: AssuredPerson
-) -> str:
-    """Find what a channel's number stands for; raises ``OutRequestNoReused`` unless it is the same request."""
-    table = bank_issuances.c
-    mine = sa.select(table.id, table.request).where(table.channel == channel, table.out_request_no == out_request_no)
-    row = connection.execute(mine).one()
-    if row.request != _name_request(ground, person):
-        raise OutRequestNoReused
-    return str(row.id)
+    connection.execute(bank_issuances.insert().values(values))
+    return issuance
 
 
 def get_issuance(connection: Connection, channel: str, given: str) -> Issuance:
@@ -238,11 +223,6 @@ def _mine(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:
 def _seal(ground: Ground, issuance: str, person: AssuredPerson) -> bytes:
     text = json.dumps(asdict(person), ensure_ascii=False, sort_keys=True)
     return ground.fields.seal("bank_issuances", "asked", issuance, text)
-
-
-def _name_request(ground: Ground, person: AssuredPerson) -> str:
-    """Name what was asked, under the key of blind indexes: a copy of the table confirms no guess."""
-    return ground.fields.index("bank-issuance", sm3(canonical_json(asdict(person))).hex())
 
 
 def _open(ground: Ground, issuance: str, sealed: bytes) -> AssuredPerson:

@@ -38,7 +38,7 @@ def post_issuance(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
     """Ask for a customer's card: your own bank port is asked whether you vouch for it, then it is issued.
 
     The answer is the same whoever it is about. What came of it: ask again here, or wait for the news
-    `issuance.finished`. Your app has a link to an issued card at once: go on by token exchange. After
+    `issuance.finished`. An issued card is carried in your app at once: go on by token exchange. After
     five tries in vain for a person within 24 hours, in whatever channels, no more are taken.
     """
     person = AssuredPerson(given["social_security_number"], given["name"], given["phone"])

@@ -67,9 +67,7 @@ class IssuanceSchema(AskedSchema):
     result = fields.String(
         required=True, allow_none=True, metadata={"enum": ["001", "002", None], "description": "002: there was a card"}
     )
-    carriage = fields.String(
-        required=True, allow_none=True, metadata={"description": "null: your link, found by `subject`, is all there is"}
-    )
+    carriage = fields.String(required=True, allow_none=True, metadata={"example": "crg_0h3k2m5q8r1t4v7w9x2z5b8d1f"})
     subject = fields.String(
         required=True,
         allow_none=True,

@@ -23,7 +23,6 @@ def upgrade() -> None:
     sa.Column('id', sa.String(length=40), nullable=False),
     sa.Column('channel', sa.String(length=40), nullable=False),
     sa.Column('out_request_no', sa.String(length=64), nullable=False),
-    sa.Column('request', sa.String(length=64), nullable=False),
     sa.Column('number_index', sa.String(length=64), nullable=True),
     sa.Column('asked', sa.LargeBinary(), nullable=True),
     sa.Column('state', sa.String(length=12), nullable=False),

@@ -21,7 +21,7 @@ from tests.persons import Person, make_person
 from tests.service import Service
 
 URL = "https://core.bank.example/essc"
-SCOPES = ("openid", "offline_access", "card.read", "card.present")
+SCOPES = ("openid", "offline_access", "card.read", "card.present", "card.uses")
 PHONE = "19900000001"
 EVIDENCE = {"serial": "5f", "base_sm3": "00" * 32, "signature": "00" * 64, "signed_at": 1}
 _numbers = itertools.count(1)

@@ -26,8 +26,10 @@ def test_a_customer_s_card_is_issued_at_l2_and_linked_at_once(both):
     assert issued.items() >= {"out_request_no": "B-1-1", "state": "issued", "because": None, "result": "001"}.items()
     card = bank.card_of(issued)
     assert (card.level, card.standing, card.default_pin) == ("L2", "active", True)
+    carried = bank.app.send("GET", f"/v1/carriages/{issued['carriage']}").json()
+    assert carried.items() >= {"state": "active", "subject": issued["subject"], "level": "L2", "payment": False}.items()
     answer = bank.link(issued).exchange()
-    assert (answer.status_code, answer.json()["scope"]) == (200, "card.read card.present")
+    assert (answer.status_code, answer.json()["scope"]) == (200, "card.read card.present card.uses")
     told = {"sub": issued["subject"], "acr": "L2", "amr": ["bank"], "aud": f"{ISSUER}/v1"}
     assert claims_of(answer.json()["access_token"]).items() >= told.items()
     with both.database.transaction() as connection:
@@ -58,6 +60,29 @@ def test_the_credential_says_l2_and_names_no_phone(bank):
     assert (claims["sub"], claims["acr"], "cnf" in claims) == (card.id, "L2", False)
 
 
+def test_the_bank_s_app_shows_codes_that_a_till_redeems_at_l2_and_that_pay_nothing(both):
+    bank, till = make_bank(both), both.add_till(purposes=("medical", "merchant", "identity"))
+    link = bank.link(bank.issue(make_customer(both)))
+    token = link.token()
+    told = {"sub": link.subject, "acr": "L2", "amr": ["bank"], "aud": f"{ISSUER}/v1"}
+    assert claims_of(token).items() >= told.items()
+    for purpose, said in (("medical", {}), ("merchant", {"payment": False}), ("identity", {"level": "L2"})):
+        taken = till.redeem(show(bank, token, purpose), purpose)
+        assert taken.status_code == 201, taken.text
+        assert taken.json()["entitlement"].items() >= said.items()
+    items = bank.client.http.get(
+        "/v1/carriage/uses", headers=bank.client.call_headers(token, "/v1/carriage/uses", "GET")
+    )
+    assert [use["purpose"] for use in items.json()["items"]] == ["identity", "merchant", "medical"]
+
+
+def show(bank: Bank, token: str, purpose: str) -> str:
+    headers = bank.client.call_headers(token, "/v1/carriage/codes", "POST")
+    shown = bank.client.http.post("/v1/carriage/codes", json={"class": purpose, "kind": "signed"}, headers=headers)
+    assert shown.status_code == 201, shown.text
+    return str(shown.json()["code"])
+
+
 def test_a_chip_at_a_reader_raises_the_card_to_l3_and_the_link_stays(both):
     bank, chip, person = make_bank(both), both.make_card(1), make_person(1)
     issued = bank.issue(person)
@@ -66,6 +91,7 @@ def test_a_chip_at_a_reader_raises_the_card_to_l3_and_the_link_stays(both):
     after = bank.card_of(issued)
     assert (phone.card, before.level, after.level, after.default_pin) == (before.id, "L2", "L3", False)
     assert after.credential != before.credential
+    assert bank.app.send("GET", f"/v1/carriages/{issued['carriage']}").json()["payment"] is True
     assert claims_of(bank.link(issued).token())["acr"] == "L2"
 
 
@@ -92,7 +118,7 @@ def test_a_second_bank_gets_the_same_card_with_result_002(both):
 def test_the_same_bank_may_ask_anew_and_goes_on_by_the_same_link(bank):
     person = make_customer(bank.service)
     first, second = bank.issue(person), bank.issue(person)
-    assert (second["result"], second["subject"]) == ("002", first["subject"])
+    assert (second["result"], second["carriage"], second["subject"]) == ("002", first["carriage"], first["subject"])
     assert bank.link(second).exchange().status_code == 200
     assert len(links_of(bank, bank.card_of(second).id)) == 1
 
@@ -113,7 +139,7 @@ def test_a_link_that_allows_less_is_joined_by_one_that_allows_what_the_app_may(b
     make_link(Holder(both, phone.card, phone.device), bank.client, {"scope": "openid offline_access card.read"})
     both.clock.step(1)
     issued = bank.issue(make_person(1))
-    assert bank.link(issued).exchange().json()["scope"] == "card.read card.present"
+    assert bank.link(issued).exchange().json()["scope"] == "card.read card.present card.uses"
 
 
 def links_of(bank: Bank, card: str) -> list[Holding]:
@@ -200,8 +226,8 @@ def test_what_was_asked_is_erased_when_it_ends(bank):
 def test_each_step_stands_in_the_audit_trail(bank):
     issued = bank.issue(make_customer(bank.service))
     card = bank.card_of(issued).id
-    told = ["issuance.asked", "credential.to_be_signed", "card.issued", "issuance.issued"]
-    assert acts_of(bank, issued["id"], card) == told
+    told = ["issuance.asked", "credential.to_be_signed", "card.issued", "carriage.signed", "issuance.issued"]
+    assert acts_of(bank, issued["id"], card, issued["carriage"]) == told
 
 
 def acts_of(bank: Bank, *subjects: str) -> list[str]:

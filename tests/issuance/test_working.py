@@ -253,6 +253,7 @@ POINTS = {
     "before the card is written": ("channels.issuance.finishing.issue_assured_card", False),
     "after the card was written": ("channels.issuance.finishing.issue_assured_card", True),
     "after the link": ("channels.issuance.finishing.start_grant", True),
+    "after the carriage": ("channels.issuance.finishing.take_up", True),
     "before it is settled": ("channels.issuance.finishing.settle_claim", False),
     "after it was settled, before the commit": ("channels.issuance.finishing._record", True),
 }

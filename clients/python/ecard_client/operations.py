@@ -44,7 +44,7 @@ class ChannelCalls:
         """Ask for a customer's card: your own bank port is asked whether you vouch for it, then it is issued.
 
         The answer is the same whoever it is about. What came of it: ask again here, or wait for the news
-        `issuance.finished`. Your app has a link to an issued card at once: go on by token exchange. After
+        `issuance.finished`. An issued card is carried in your app at once: go on by token exchange. After
         five tries in vain for a person within 24 hours, in whatever channels, no more are taken.
 
         Scope: issue.
@@ -57,6 +57,53 @@ class ChannelCalls:
         Scope: issue.
         """
         return cast("t.Issuance", self._sender.send("GET", f"/v1/bank-issuances/{quote(issuance, safe='')}"))
+
+    def get_carriages(
+        self,
+        *,
+        after: str | None | None = None,
+        limit: int | None = None,
+        state: Literal["active", "suspended", "revoked", None] | None = None,
+    ) -> t.Carriages:
+        """List the cards that your app carries or has carried, the first one first.
+
+        Scope: carriage.
+        """
+        return cast("t.Carriages", self._sender.send("GET", "/v1/carriages", query={"after": after, "limit": limit, "state": state}))
+
+    def get_carriage(self, carriage: str) -> t.Carriage:
+        """See how a card stands in your app.
+
+        Scope: carriage.
+        """
+        return cast("t.Carriage", self._sender.send("GET", f"/v1/carriages/{quote(carriage, safe='')}"))
+
+    def post_carriage_end(self, carriage: str, body: t.Act, *, idempotency_key: str | None = None) -> t.Ended:
+        """Take a card out of your app, its holder being no customer of yours any more; result 003.
+
+        Scope: carriage.
+        """
+        return cast("t.Ended", self._sender.send("POST", f"/v1/carriages/{quote(carriage, safe='')}/end", body=body, idempotency_key=idempotency_key))
+
+    def post_carriage_resume(self, carriage: str, *, idempotency_key: str | None = None) -> t.Carriage:
+        """Let a card go on that you have paused.
+
+        Scope: carriage.
+        """
+        return cast("t.Carriage", self._sender.send("POST", f"/v1/carriages/{quote(carriage, safe='')}/resume", idempotency_key=idempotency_key))
+
+    def post_carriage_suspend(
+        self,
+        carriage: str,
+        body: t.Suspend,
+        *,
+        idempotency_key: str | None = None,
+    ) -> t.Carriage:
+        """Pause a card in your app: codes that it shows die at once. Elsewhere the card stays as it is.
+
+        Scope: carriage.
+        """
+        return cast("t.Carriage", self._sender.send("POST", f"/v1/carriages/{quote(carriage, safe='')}/suspend", body=body, idempotency_key=idempotency_key))
 
     def get_channel(self) -> t.OwnChannel:
         """See what the register says of the caller: how it stands, what it may do, and when its certificates
@@ -112,6 +159,55 @@ class HolderCalls:
         Scope: openid.
         """
         return cast("t.GetUserinfoAnswer", self._sender.send("GET", "/oauth/userinfo"))
+
+    def get_carriage(self, *, seen: int | None | None = None) -> t.CarriageNow:
+        """See how the holder's card stands in your app; `pending` before you have signed it.
+
+        Scope: card.read.
+        """
+        return cast("t.CarriageNow", self._sender.send("GET", "/v1/carriage", query={"seen": seen}))
+
+    def post_carriage_codes(self, body: t.CodeRequest, *, idempotency_key: str | None = None) -> t.Code:
+        """Get a code to show in your app. It dies with the carriage, and its use is recorded with your channel.
+
+        Scope: card.present.
+        """
+        return cast("t.Code", self._sender.send("POST", "/v1/carriage/codes", body=body, idempotency_key=idempotency_key))
+
+    def post_carriage_end(self, body: t.Act, *, idempotency_key: str | None = None) -> t.Ended:
+        """Take the card out of your app at the holder's wish (解除关联), with all that was linked; result 003.
+
+        Scope: card.unlink.
+        """
+        return cast("t.Ended", self._sender.send("POST", "/v1/carriage/end", body=body, idempotency_key=idempotency_key))
+
+    def post_carriage_loss_reports(self, body: t.Act, *, idempotency_key: str | None = None) -> t.LossReported:
+        """Report the holder's card lost (挂失): no code of it is shown or taken any more, in whichever app.
+
+        The bank function of the chip card is not covered: report it to the card's bank as well.
+
+        Scope: card.report_loss.
+        """
+        return cast("t.LossReported", self._sender.send("POST", "/v1/carriage/loss-reports", body=body, idempotency_key=idempotency_key))
+
+    def get_carriage_uses(self, *, after: str | None | None = None, limit: int | None = None) -> t.ShownUses:
+        """See where codes that your app has shown were used, the newest first; what others have shown is not
+        told.
+
+        Scope: card.uses.
+        """
+        return cast("t.ShownUses", self._sender.send("GET", "/v1/carriage/uses", query={"after": after, "limit": limit}))
+
+    def post_carriages(self, body: t.Sign, *, idempotency_key: str | None = None) -> t.Signed:
+        """Sign the holder's card in your app; again, and you learn what has become of it since.
+
+        Results: 001 signed here, 002 signed here and elsewhere before or its password was reset since, 004 carried
+        already
+        and the password proven, 005 payment opened, 006 changed elsewhere: sync.
+
+        Scope: card.present.
+        """
+        return cast("t.Signed", self._sender.send("POST", "/v1/carriages", body=body, idempotency_key=idempotency_key))
 
 
 class OAuthCalls:

@@ -33,7 +33,7 @@ export class ChannelCalls {
   /**
    * Ask for a customer's card: your own bank port is asked whether you vouch for it, then it is issued. The
    * answer is the same whoever it is about. What came of it: ask again here, or wait for the news
-   * `issuance.finished`. Your app has a link to an issued card at once: go on by token exchange. After five
+   * `issuance.finished`. An issued card is carried in your app at once: go on by token exchange. After five
    * tries in vain for a person within 24 hours, in whatever channels, no more are taken. Scope: issue.
    */
   async postBankIssuances(body: t.Ask, options: { idempotencyKey?: string } = {}): Promise<t.Asked> {
@@ -43,6 +43,34 @@ export class ChannelCalls {
   /** See what has come of a request; another channel's looks as if it were not there. Scope: issue. */
   async getBankIssuance(issuance: string): Promise<t.Issuance> {
     return (await this.#sender.send({ method: "GET", path: `/v1/bank-issuances/${encodeURIComponent(issuance)}` })) as t.Issuance;
+  }
+
+  /** List the cards that your app carries or has carried, the first one first. Scope: carriage. */
+  async getCarriages(options: { after?: string | null; limit?: number; state?: "active" | "suspended" | "revoked" | null } = {}): Promise<t.Carriages> {
+    return (await this.#sender.send({ method: "GET", path: "/v1/carriages", query: { after: options.after, limit: options.limit, state: options.state } })) as t.Carriages;
+  }
+
+  /** See how a card stands in your app. Scope: carriage. */
+  async getCarriage(carriage: string): Promise<t.Carriage> {
+    return (await this.#sender.send({ method: "GET", path: `/v1/carriages/${encodeURIComponent(carriage)}` })) as t.Carriage;
+  }
+
+  /** Take a card out of your app, its holder being no customer of yours any more; result 003. Scope: carriage. */
+  async postCarriageEnd(carriage: string, body: t.Act, options: { idempotencyKey?: string } = {}): Promise<t.Ended> {
+    return (await this.#sender.send({ method: "POST", path: `/v1/carriages/${encodeURIComponent(carriage)}/end`, body, idempotencyKey: options.idempotencyKey })) as t.Ended;
+  }
+
+  /** Let a card go on that you have paused. Scope: carriage. */
+  async postCarriageResume(carriage: string, options: { idempotencyKey?: string } = {}): Promise<t.Carriage> {
+    return (await this.#sender.send({ method: "POST", path: `/v1/carriages/${encodeURIComponent(carriage)}/resume`, idempotencyKey: options.idempotencyKey })) as t.Carriage;
+  }
+
+  /**
+   * Pause a card in your app: codes that it shows die at once. Elsewhere the card stays as it is. Scope:
+   * carriage.
+   */
+  async postCarriageSuspend(carriage: string, body: t.Suspend, options: { idempotencyKey?: string } = {}): Promise<t.Carriage> {
+    return (await this.#sender.send({ method: "POST", path: `/v1/carriages/${encodeURIComponent(carriage)}/suspend`, body, idempotencyKey: options.idempotencyKey })) as t.Carriage;
   }
 
   /** See what the register says of the caller: how it stands, what it may do, and when its certificates end. */
@@ -97,6 +125,52 @@ export class HolderCalls {
    */
   async getUserinfo(): Promise<t.GetUserinfoAnswer> {
     return (await this.#sender.send({ method: "GET", path: "/oauth/userinfo" })) as t.GetUserinfoAnswer;
+  }
+
+  /** See how the holder's card stands in your app; `pending` before you have signed it. Scope: card.read. */
+  async getCarriage(options: { seen?: number | null } = {}): Promise<t.CarriageNow> {
+    return (await this.#sender.send({ method: "GET", path: "/v1/carriage", query: { seen: options.seen } })) as t.CarriageNow;
+  }
+
+  /**
+   * Get a code to show in your app. It dies with the carriage, and its use is recorded with your channel.
+   * Scope: card.present.
+   */
+  async postCarriageCodes(body: t.CodeRequest, options: { idempotencyKey?: string } = {}): Promise<t.Code> {
+    return (await this.#sender.send({ method: "POST", path: "/v1/carriage/codes", body, idempotencyKey: options.idempotencyKey })) as t.Code;
+  }
+
+  /**
+   * Take the card out of your app at the holder's wish (解除关联), with all that was linked; result 003. Scope:
+   * card.unlink.
+   */
+  async postCarriageEnd(body: t.Act, options: { idempotencyKey?: string } = {}): Promise<t.Ended> {
+    return (await this.#sender.send({ method: "POST", path: "/v1/carriage/end", body, idempotencyKey: options.idempotencyKey })) as t.Ended;
+  }
+
+  /**
+   * Report the holder's card lost (挂失): no code of it is shown or taken any more, in whichever app. The bank
+   * function of the chip card is not covered: report it to the card's bank as well. Scope: card.report_loss.
+   */
+  async postCarriageLossReports(body: t.Act, options: { idempotencyKey?: string } = {}): Promise<t.LossReported> {
+    return (await this.#sender.send({ method: "POST", path: "/v1/carriage/loss-reports", body, idempotencyKey: options.idempotencyKey })) as t.LossReported;
+  }
+
+  /**
+   * See where codes that your app has shown were used, the newest first; what others have shown is not told.
+   * Scope: card.uses.
+   */
+  async getCarriageUses(options: { after?: string | null; limit?: number } = {}): Promise<t.ShownUses> {
+    return (await this.#sender.send({ method: "GET", path: "/v1/carriage/uses", query: { after: options.after, limit: options.limit } })) as t.ShownUses;
+  }
+
+  /**
+   * Sign the holder's card in your app; again, and you learn what has become of it since. Results: 001 signed
+   * here, 002 signed here and elsewhere before or its password was reset since, 004 carried already and the
+   * password proven, 005 payment opened, 006 changed elsewhere: sync. Scope: card.present.
+   */
+  async postCarriages(body: t.Sign, options: { idempotencyKey?: string } = {}): Promise<t.Signed> {
+    return (await this.#sender.send({ method: "POST", path: "/v1/carriages", body, idempotencyKey: options.idempotencyKey })) as t.Signed;
   }
 }
 

@@ -1,5 +1,11 @@
 // Types of what is sent and answered. Written by `make clients` from the service's description, version 0.1.0; do not edit.
 
+/** One act. */
+export interface Act {
+  /** unique for each channel, for ever */
+  out_request_no: string;
+}
+
 /** One ask. */
 export interface Ask {
   /** your own number, once for ever over all you do */
@@ -26,6 +32,51 @@ export interface BaseString {
   sm3: string;
 }
 
+/** One carriage. */
+export interface Carriage {
+  id: string | null;
+  /** the `sub` of your tokens: the card's name here */
+  subject: string;
+  state: "pending" | "active" | "suspended" | "revoked";
+  card_standing: "active" | "suspended" | "revoked";
+  level: "L1" | "L2" | "L3";
+  /** whether the card may pay at all */
+  payment: boolean;
+  /** whether it was opened in your app */
+  payment_opened: boolean;
+  /** of its latest news */
+  sequence: number;
+  signed_at: string | null;
+  out_request_no: string | null;
+}
+
+/** One carriage now. */
+export interface CarriageNow {
+  id: string | null;
+  /** the `sub` of your tokens: the card's name here */
+  subject: string;
+  state: "pending" | "active" | "suspended" | "revoked";
+  card_standing: "active" | "suspended" | "revoked";
+  level: "L1" | "L2" | "L3";
+  /** whether the card may pay at all */
+  payment: boolean;
+  /** whether it was opened in your app */
+  payment_opened: boolean;
+  /** of its latest news */
+  sequence: number;
+  signed_at: string | null;
+  out_request_no: string | null;
+  /** 006 where you have not seen its latest news */
+  result: "001" | "002" | "003" | "004" | "005" | "006";
+}
+
+/** One carriages. */
+export interface Carriages {
+  items: Array<Carriage>;
+  /** pass as `after` for the next page */
+  next: string | null;
+}
+
 /** One certificate. */
 export interface Certificate {
   serial: string;
@@ -50,6 +101,23 @@ export interface ClaimedRequest {
   base_string_base64?: string;
 }
 
+/** One code. */
+export interface Code {
+  /** 222 digits (signed) or 20 digits (counter) */
+  code?: string;
+  kind?: "signed" | "counter";
+  expires_at?: string;
+  /** seconds */
+  life?: number;
+}
+
+/** One code request. */
+export interface CodeRequest {
+  kind?: "signed" | "counter";
+  class: "identity" | "medical" | "merchant" | "gate" | "test";
+  audience?: number;
+}
+
 /** One difference. */
 export interface Difference {
   /** of the first byte that differs, from 0 */
@@ -58,6 +126,13 @@ export interface Difference {
   /** » stands before the byte that differs */
   ours: string;
   theirs: string;
+}
+
+/** One ended. */
+export interface Ended {
+  id: string;
+  state: string;
+  result: string;
 }
 
 /** One examination. */
@@ -114,7 +189,6 @@ export interface Issuance {
   because: "not_eligible" | "bank_silent" | null;
   /** 002: there was a card */
   result: "001" | "002" | null;
-  /** null: your link, found by `subject`, is all there is */
   carriage: string | null;
   /** the name (sub) of the holder in your channel: go on by token exchange */
   subject: string | null;
@@ -141,6 +215,12 @@ export interface LoggedRequests {
   items: Array<LoggedRequest>;
   /** pass as `after` for the requests before these */
   next: string | null;
+}
+
+/** One loss reported. */
+export interface LossReported {
+  id: string;
+  state: string;
 }
 
 /** One news. */
@@ -240,9 +320,60 @@ export interface Problem {
   request_id: string;
 }
 
+/** One shown use. */
+export interface ShownUse {
+  id?: string;
+  purpose?: "identity" | "medical" | "merchant" | "gate" | "test";
+  institution?: string;
+  terminal?: string;
+  rendering?: "signed" | "counter";
+  mode?: "online" | "offline";
+  redeemed_at?: string;
+}
+
+/** One shown uses. */
+export interface ShownUses {
+  items: Array<ShownUse>;
+  /** pass as `after` for the next page */
+  next: string | null;
+}
+
+/** One sign. */
+export interface Sign {
+  /** unique for each channel, for ever */
+  out_request_no: string;
+  /** the highest `sequence` of this card's news that you know */
+  seen?: number | null;
+}
+
+/** One signed. */
+export interface Signed {
+  id: string | null;
+  /** the `sub` of your tokens: the card's name here */
+  subject: string;
+  state: "pending" | "active" | "suspended" | "revoked";
+  card_standing: "active" | "suspended" | "revoked";
+  level: "L1" | "L2" | "L3";
+  /** whether the card may pay at all */
+  payment: boolean;
+  /** whether it was opened in your app */
+  payment_opened: boolean;
+  /** of its latest news */
+  sequence: number;
+  signed_at: string | null;
+  out_request_no: string | null;
+  result: "001" | "002" | "003" | "004" | "005" | "006";
+}
+
+/** One suspend. */
+export interface Suspend {
+  /** a word of your own, kept in the audit trail */
+  reason: string;
+}
+
 /** One trial news. */
 export interface TrialNews {
-  kind: "card.issued" | "card.loss_reported" | "card.loss_lifted" | "card.cancelled" | "card.password_changed" | "card.password_locked" | "device.ended" | "code.redeemed" | "code.taken_twice" | "issuance.finished";
+  kind: "card.issued" | "card.loss_reported" | "card.loss_lifted" | "card.cancelled" | "card.password_changed" | "card.password_locked" | "device.ended" | "code.redeemed" | "code.taken_twice" | "carriage.signed" | "carriage.suspended" | "carriage.resumed" | "carriage.ended" | "issuance.finished";
   /** a card that there is not; each counts its own sequence */
   card?: string;
 }
@@ -295,8 +426,8 @@ export interface PostParBody {
   /** One of the client's own, letter by letter; of apps on 127.0.0.1 any port */
   redirect_uri: string;
   /**
-   * Names with blanks between them, each once: openid, offline_access, card.read, card.present,
-   * terminals.enrol
+   * Names with blanks between them, each once: openid, offline_access, card.read, card.present, card.uses,
+   * card.report_loss, card.unlink, card.pay, terminals.enrol
    */
   scope: string;
   /** Base64url SHA-256 of the code_verifier (RFC 7636) */
