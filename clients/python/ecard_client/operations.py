@@ -61,9 +61,9 @@ class ChannelCalls:
     def get_carriages(
         self,
         *,
-        after: str | None | None = None,
+        after: str | None = None,
         limit: int | None = None,
-        state: Literal["active", "suspended", "revoked", None] | None = None,
+        state: Literal["active", "suspended", "revoked"] | None = None,
     ) -> t.Carriages:
         """List the cards that your app carries or has carried, the first one first.
 
@@ -160,7 +160,7 @@ class HolderCalls:
         """
         return cast("t.GetUserinfoAnswer", self._sender.send("GET", "/oauth/userinfo"))
 
-    def get_carriage(self, *, seen: int | None | None = None) -> t.CarriageNow:
+    def get_carriage(self, *, seen: int | None = None) -> t.CarriageNow:
         """See how the holder's card stands in your app; `pending` before you have signed it.
 
         Scope: card.read.
@@ -190,7 +190,7 @@ class HolderCalls:
         """
         return cast("t.LossReported", self._sender.send("POST", "/v1/carriage/loss-reports", body=body, idempotency_key=idempotency_key))
 
-    def get_carriage_uses(self, *, after: str | None | None = None, limit: int | None = None) -> t.ShownUses:
+    def get_carriage_uses(self, *, after: str | None = None, limit: int | None = None) -> t.ShownUses:
         """See where codes that your app has shown were used, the newest first; what others have shown is not
         told.
 

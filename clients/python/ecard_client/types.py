@@ -6,6 +6,15 @@ Written by `make clients` from the service's description, version 0.1.0; do not 
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+Act = TypedDict(
+    "Act",
+    {
+        # unique for each channel, for ever
+        "out_request_no": str,
+    },
+)
+"""One act."""
+
 Ask = TypedDict(
     "Ask",
     {
@@ -41,6 +50,60 @@ BaseString = TypedDict(
 )
 """One base string."""
 
+Carriage = TypedDict(
+    "Carriage",
+    {
+        "id": str | None,
+        # the `sub` of your tokens: the card's name here
+        "subject": str,
+        "state": Literal["pending", "active", "suspended", "revoked"],
+        "card_standing": Literal["active", "suspended", "revoked"] | None,
+        "level": Literal["L1", "L2", "L3"] | None,
+        # whether the card may pay at all
+        "payment": bool,
+        # whether it was opened in your app
+        "payment_opened": bool,
+        # of its latest news
+        "sequence": int,
+        "signed_at": str | None,
+        "out_request_no": str | None,
+    },
+)
+"""One carriage."""
+
+CarriageNow = TypedDict(
+    "CarriageNow",
+    {
+        "id": str | None,
+        # the `sub` of your tokens: the card's name here
+        "subject": str,
+        "state": Literal["pending", "active", "suspended", "revoked"],
+        "card_standing": Literal["active", "suspended", "revoked"] | None,
+        "level": Literal["L1", "L2", "L3"] | None,
+        # whether the card may pay at all
+        "payment": bool,
+        # whether it was opened in your app
+        "payment_opened": bool,
+        # of its latest news
+        "sequence": int,
+        "signed_at": str | None,
+        "out_request_no": str | None,
+        # 006 where you have not seen its latest news
+        "result": Literal["001", "002", "003", "004", "005", "006"] | None,
+    },
+)
+"""One carriage now."""
+
+Carriages = TypedDict(
+    "Carriages",
+    {
+        "items": list["Carriage"],
+        # pass as `after` for the next page
+        "next": str | None,
+    },
+)
+"""One carriages."""
+
 Certificate = TypedDict(
     "Certificate",
     {
@@ -71,6 +134,29 @@ ClaimedRequest = TypedDict(
 )
 """One claimed request."""
 
+Code = TypedDict(
+    "Code",
+    {
+        # 222 digits (signed) or 20 digits (counter)
+        "code": NotRequired[str],
+        "kind": NotRequired[Literal["signed", "counter"]],
+        "expires_at": NotRequired[str],
+        # seconds
+        "life": NotRequired[int],
+    },
+)
+"""One code."""
+
+CodeRequest = TypedDict(
+    "CodeRequest",
+    {
+        "kind": NotRequired[Literal["signed", "counter"]],
+        "class": Literal["identity", "medical", "merchant", "gate", "test"],
+        "audience": NotRequired[int],
+    },
+)
+"""One code request."""
+
 Difference = TypedDict(
     "Difference",
     {
@@ -83,6 +169,16 @@ Difference = TypedDict(
     },
 )
 """One difference."""
+
+Ended = TypedDict(
+    "Ended",
+    {
+        "id": str,
+        "state": str,
+        "result": str,
+    },
+)
+"""One ended."""
 
 Examination = TypedDict(
     "Examination",
@@ -149,7 +245,6 @@ Issuance = TypedDict(
         "because": Literal["not_eligible", "bank_silent"] | None,
         # 002: there was a card
         "result": Literal["001", "002"] | None,
-        # null: your link, found by `subject`, is all there is
         "carriage": str | None,
         # the name (sub) of the holder in your channel: go on by token exchange
         "subject": str | None,
@@ -185,6 +280,15 @@ LoggedRequests = TypedDict(
     },
 )
 """One logged requests."""
+
+LossReported = TypedDict(
+    "LossReported",
+    {
+        "id": str,
+        "state": str,
+    },
+)
+"""One loss reported."""
 
 News = TypedDict(
     "News",
@@ -307,10 +411,76 @@ Problem = TypedDict(
 )
 """One problem."""
 
+ShownUse = TypedDict(
+    "ShownUse",
+    {
+        "id": NotRequired[str],
+        "purpose": NotRequired[Literal["identity", "medical", "merchant", "gate", "test"]],
+        "institution": NotRequired[str],
+        "terminal": NotRequired[str],
+        "rendering": NotRequired[Literal["signed", "counter"]],
+        "mode": NotRequired[Literal["online", "offline"]],
+        "redeemed_at": NotRequired[str],
+    },
+)
+"""One shown use."""
+
+ShownUses = TypedDict(
+    "ShownUses",
+    {
+        "items": list["ShownUse"],
+        # pass as `after` for the next page
+        "next": str | None,
+    },
+)
+"""One shown uses."""
+
+Sign = TypedDict(
+    "Sign",
+    {
+        # unique for each channel, for ever
+        "out_request_no": str,
+        # the highest `sequence` of this card's news that you know
+        "seen": NotRequired[int | None],
+    },
+)
+"""One sign."""
+
+Signed = TypedDict(
+    "Signed",
+    {
+        "id": str | None,
+        # the `sub` of your tokens: the card's name here
+        "subject": str,
+        "state": Literal["pending", "active", "suspended", "revoked"],
+        "card_standing": Literal["active", "suspended", "revoked"] | None,
+        "level": Literal["L1", "L2", "L3"] | None,
+        # whether the card may pay at all
+        "payment": bool,
+        # whether it was opened in your app
+        "payment_opened": bool,
+        # of its latest news
+        "sequence": int,
+        "signed_at": str | None,
+        "out_request_no": str | None,
+        "result": Literal["001", "002", "003", "004", "005", "006"],
+    },
+)
+"""One signed."""
+
+Suspend = TypedDict(
+    "Suspend",
+    {
+        # a word of your own, kept in the audit trail
+        "reason": str,
+    },
+)
+"""One suspend."""
+
 TrialNews = TypedDict(
     "TrialNews",
     {
-        "kind": Literal["card.issued", "card.loss_reported", "card.loss_lifted", "card.cancelled", "card.password_changed", "card.password_locked", "device.ended", "code.redeemed", "code.taken_twice", "issuance.finished"],
+        "kind": Literal["card.issued", "card.loss_reported", "card.loss_lifted", "card.cancelled", "card.password_changed", "card.password_locked", "device.ended", "code.redeemed", "code.taken_twice", "carriage.signed", "carriage.suspended", "carriage.resumed", "carriage.ended", "issuance.finished"],
         # a card that there is not; each counts its own sequence
         "card": NotRequired[str],
     },
@@ -374,8 +544,8 @@ PostParBody = TypedDict(
         "client_id": str,
         # One of the client's own, letter by letter; of apps on 127.0.0.1 any port
         "redirect_uri": str,
-        # Names with blanks between them, each once: openid, offline_access, card.read, card.present,
-        # terminals.enrol
+        # Names with blanks between them, each once: openid, offline_access, card.read, card.present, card.uses,
+        # card.report_loss, card.unlink, card.pay, terminals.enrol
         "scope": str,
         # Base64url SHA-256 of the code_verifier (RFC 7636)
         "code_challenge": str,

@@ -38,8 +38,8 @@ export interface Carriage {
   /** the `sub` of your tokens: the card's name here */
   subject: string;
   state: "pending" | "active" | "suspended" | "revoked";
-  card_standing: "active" | "suspended" | "revoked";
-  level: "L1" | "L2" | "L3";
+  card_standing: "active" | "suspended" | "revoked" | null;
+  level: "L1" | "L2" | "L3" | null;
   /** whether the card may pay at all */
   payment: boolean;
   /** whether it was opened in your app */
@@ -56,8 +56,8 @@ export interface CarriageNow {
   /** the `sub` of your tokens: the card's name here */
   subject: string;
   state: "pending" | "active" | "suspended" | "revoked";
-  card_standing: "active" | "suspended" | "revoked";
-  level: "L1" | "L2" | "L3";
+  card_standing: "active" | "suspended" | "revoked" | null;
+  level: "L1" | "L2" | "L3" | null;
   /** whether the card may pay at all */
   payment: boolean;
   /** whether it was opened in your app */
@@ -67,7 +67,7 @@ export interface CarriageNow {
   signed_at: string | null;
   out_request_no: string | null;
   /** 006 where you have not seen its latest news */
-  result: "001" | "002" | "003" | "004" | "005" | "006";
+  result: "001" | "002" | "003" | "004" | "005" | "006" | null;
 }
 
 /** One carriages. */
@@ -352,8 +352,8 @@ export interface Signed {
   /** the `sub` of your tokens: the card's name here */
   subject: string;
   state: "pending" | "active" | "suspended" | "revoked";
-  card_standing: "active" | "suspended" | "revoked";
-  level: "L1" | "L2" | "L3";
+  card_standing: "active" | "suspended" | "revoked" | null;
+  level: "L1" | "L2" | "L3" | null;
   /** whether the card may pay at all */
   payment: boolean;
   /** whether it was opened in your app */
