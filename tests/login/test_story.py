@@ -72,9 +72,9 @@ def test_nothing_is_proven_before_the_number_was_typed_in(town):
 
 
 def test_a_scope_of_level_three_needs_chip_or_password(town):
-    partner = make_partner(town.service, scopes=("openid", "card.present"))
+    partner = make_partner(town.service, scopes=("openid", "card.pay"))
     town.clock.step(600)
-    browser = town.browser().begin_for(partner, scope="openid card.present").log_in(town.phone)
+    browser = town.browser().begin_for(partner, scope="openid card.pay").log_in(town.phone)
     assert browser.step() is Step.RAISE
     assert browser.do(logins.raise_by_chip) is False
     town.service.enroll(card=town.card, phone=town.phone)

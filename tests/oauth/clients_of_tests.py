@@ -186,7 +186,7 @@ def make_client(service: Service, profile: str, authentication: str, **more: Any
         "name_zh": "示范银行",
         "name_en": "Example Bank",
         "redirect_uris": [LOOPBACK if profile == "native" else REDIRECT],
-        "scopes": ["openid", "offline_access", "card.read", "card.present"],
+        "scopes": ["openid", "offline_access", "card.read", "card.present", "card.pay"],
     }
     given = Registration(profile=profile, authentication=authentication, **{**default, **more})
     key = Key(algorithm) if authentication == "private_key_jwt" else None

@@ -263,14 +263,17 @@ def test_a_holder_has_another_name_in_each_sector_and_the_same_in_one(server, ho
         ({"scope": "openid"}, "L1", None),
         ({"scope": "openid card.read"}, "L1", "unmet_authentication_requirements"),
         ({"scope": "openid card.read"}, "L2", None),
-        ({"scope": "openid card.present"}, "L2", "unmet_authentication_requirements"),
-        ({"scope": "openid card.present"}, "L3", None),
+        ({"scope": "openid card.present"}, "L1", "unmet_authentication_requirements"),
+        ({"scope": "openid card.present"}, "L2", None),
+        ({"scope": "openid card.pay"}, "L2", "unmet_authentication_requirements"),
+        ({"scope": "openid card.pay"}, "L3", None),
         ({"scope": "openid", "acr_values": "L3 L2"}, "L2", None),
         ({"scope": "openid", "acr_values": "L3"}, "L2", "unmet_authentication_requirements"),
         ({"scope": "openid", "acr_values": "L3 urn:other"}, "L3", None),
     ],
 )
-def test_a_login_reaches_the_level_that_was_asked_for_or_ends(server, holder, partner, changes, acr, error):
+def test_a_login_reaches_the_level_that_was_asked_for_or_ends(server, holder, changes, acr, error):
+    partner = make_partner(server, scopes=("openid", "card.read", "card.present", "card.pay"))
     answer = answer_of(holder.approve(partner.begin(**changes), acr=acr))
     assert answer.get("error") == error
     assert ("code" in answer) == (error is None)

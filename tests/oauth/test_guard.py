@@ -35,9 +35,9 @@ def guarded_routes() -> Blueprint:
     def read_card(partner: Partner) -> dict[str, Any]:
         return {"client": partner.client, "card": partner.card, "device": partner.device, "acr": partner.acr}
 
-    @routes.get("/presenting")
-    @allow(Partner, scope="card.present")
-    def present_card(partner: Partner) -> dict[str, Any]:
+    @routes.get("/paying")
+    @allow(Partner, scope="card.pay")
+    def open_payment(partner: Partner) -> dict[str, Any]:
         return {"card": partner.card}
 
     return routes
@@ -197,12 +197,12 @@ def test_a_bearer_token_is_bearer(world):
 
 def test_a_scope_that_was_not_allowed_is_missing(world):
     tokens = world.holder.tokens_for(world.partner, {"scope": "openid card.read"})
-    answer = world.call(tokens["access_token"], "/v1/guarded/presenting")
+    answer = world.call(tokens["access_token"], "/v1/guarded/paying")
     assert_refused(answer, "scope_missing", 403)
 
 
 def test_a_scope_demands_the_level_at_which_the_holder_logged_in(world):
-    answer = world.call(world.forged(acr="L2"), "/v1/guarded/presenting")
+    answer = world.call(world.forged(acr="L2"), "/v1/guarded/paying")
     assert_refused(answer, "insufficient_user_authentication")
     assert answer.headers["WWW-Authenticate"] == 'DPoP error="insufficient_user_authentication", acr_values="L3"'
     assert world.call(world.forged(acr="L2")).status_code == 200

@@ -216,6 +216,7 @@ def test_what_is_unticked_is_not_granted(visit):
     visit.come_from(client)
     visit.confirm()
     visit.wait_for("input[name='scope.card.present']").click()
+    visit.wait_for("input[name='scope.card.pay']").click()
     visit.find("form[data-consent] button").click()
     tokens = client.redeem(answer_of(visit.wait_until_at(PARTNER))["code"]).json()
     assert tokens["scope"] == "openid offline_access card.read"

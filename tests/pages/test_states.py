@@ -221,8 +221,14 @@ def test_what_is_unticked_is_not_granted_and_openid_cannot_be_unticked(visitors)
     client = visitors.partner()
     browser = visitors.browser().come_from(client).agreeing()
     form = browser.form("/consent")
-    assert set(form.fields) == {"form_token", "scope.offline_access", "scope.card.read", "scope.card.present"}
-    for name in ("scope.offline_access", "scope.card.present"):
+    assert set(form.fields) == {
+        "form_token",
+        "scope.offline_access",
+        "scope.card.read",
+        "scope.card.present",
+        "scope.card.pay",
+    }
+    for name in ("scope.offline_access", "scope.card.present", "scope.card.pay"):
         del form.fields[name]
     answer = visitors.robot.submit(browser.http, form)
     tokens = client.redeem(left_for(browser.follow(answer))["code"]).json()
