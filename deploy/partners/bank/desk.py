@@ -25,6 +25,8 @@ SCOPES = {
     END: "openid card.unlink",
 }
 _LEVELS = {PAY: "L3"}
+NOT_USABLE = "card_not_usable"
+"""The link stands, but its card is stopped: lost, or paused by one of the two sides."""
 
 Answer = TypeVar("Answer")
 
@@ -123,12 +125,15 @@ class Desk:
             return None, None
         try:
             view = self._returned(session, link, lambda token: self._view(session, token, known))
-        except NotLinked:
+        except (NotLinked, CardServiceSilent):
             return known, None
-        except CardServiceSilent:
-            return known, None
+        except CardServiceRefused as refused:
+            if refused.code != NOT_USABLE:
+                raise
+            view = {}
         with self.database.transaction() as connection:
-            keep_view(connection, view)
+            if view:
+                keep_view(connection, view)
             return find_card(connection, link.subject), view.get("result")
 
     def show_code(self, session: Session, use: str, kind: str) -> dict[str, Any]:
@@ -163,7 +168,20 @@ class Desk:
             authorization.forget(link.subject)
             if not has_ended(refused):
                 raise
+            self._require_link_stands(link)
+            raise CardServiceRefused(refused.status, NOT_USABLE) from refused
+
+    def _require_link_stands(self, link: Link) -> None:
+        """Ask as the bank whether a card that gives no token is stopped, or gone; forget the link where it is gone."""
         with self.database.transaction() as connection:
+            card = find_card(connection, link.subject)
+        view = None if card is None or card.carriage is None else self.service.carriage(card.carriage)
+        with self.database.transaction() as connection:
+            if view is not None:
+                keep_view(connection, view)
+                known = find_card(connection, link.subject)
+                if known is not None and not known.is_over and not known.may_show:
+                    return
             end_link(connection, link.customer)
         raise NotLinked
 

@@ -56,6 +56,7 @@ ERRORS: Mapping[str, Words] = {
         "This needs a higher level: prove the card by its password or its chip.",
     ),
     "invalid_grant": Words("关联已失效，请重新关联。", "The link has ended; please link the card again."),
+    "card_not_usable": Words("卡已挂失或暂停使用。", "The card is stopped: reported lost, or paused."),
     "not_eligible": Words(
         "不符合银行核验签发条件：卡的金融功能须在本行开通，且预留手机号一致。",
         "Not possible this way: the card's financial function must be active here, and the phone number must agree.",
