@@ -14,8 +14,8 @@ help: ## list the targets
 setup: ## prepare this checkout; the other targets do it by themselves
 	@deploy/bootstrap.sh
 
-run: ## play the whole story on this machine; PARTNERS=1 goes on in the apps of a bank and a wallet
-	@deploy/bootstrap.sh run
+run: ## play the whole story on this machine; PARTNERS=1 goes on in a partner's app
+	@deploy/bootstrap.sh $(if $(filter 1,$(PARTNERS)),partners,run)
 	@$(PYTHON) -m cli story $(if $(filter 1,$(PARTNERS)),--partners) $(ARGS)
 
 test: ## run the tests against servers of their own

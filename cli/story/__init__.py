@@ -52,7 +52,7 @@ _PORT = 8460
 )
 @click.option("--once", is_flag=True, help="Play and end, instead of staying up until Ctrl-C.")
 @click.option("--in-process", is_flag=True, help="Do not use PC/SC even where it is there.")
-@click.option("--partners", is_flag=True, help="Play on in the apps of a partner bank and a wallet.")
+@click.option("--partners", is_flag=True, help="Play on in a partner bank's app.")
 def story(*, home: Path, port: int, once: bool, in_process: bool, partners: bool) -> None:
     """Play the main job on this machine: chip card, phone, electronic card, code, pharmacy.
 
