@@ -13,6 +13,7 @@ from clients.surface import read_surface
 from tests.foreign.node import NODE
 
 TYPESCRIPT = FOLDER / "typescript"
+WALLET = FOLDER.parent / "deploy" / "partners" / "wallet"
 PYTHON = FOLDER / "python" / "ecard_client"
 FROM_THE_REGISTRY = {"asn1crypto", "cryptography", "gmssl", "httpx", "jwt", "ecard_client"}
 SET_UP = "run deploy/bootstrap.sh test: it installs Node and the packages of clients/typescript"
@@ -65,7 +66,7 @@ def names_of(node: ast.AST) -> list[str]:
     return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
 
 
-@pytest.mark.parametrize("folder", [TYPESCRIPT], ids=["clients/typescript"])
+@pytest.mark.parametrize("folder", [TYPESCRIPT, WALLET], ids=lambda folder: folder.name)
 def test_the_types_of_typescript_hold(folder: Path):
     compiler = TYPESCRIPT / "node_modules" / "typescript" / "bin" / "tsc"
     if not (NODE.exists() and compiler.exists()):
