@@ -254,6 +254,7 @@ def test_a_wallet_that_was_away_finds_in_the_feed_what_it_missed(town, another):
             assert (cards_of(another)[0]["state"], cards_of(another)[0]["standing"]) == ("suspended", "suspended")
     finally:
         move_chip_card(town, lift_loss)
+    another.deliver()
     with another.running():
         another.ask("pull")
         assert (cards_of(another)[0]["state"], cards_of(another)[0]["standing"]) == ("active", "active")
