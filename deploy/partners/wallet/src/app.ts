@@ -108,7 +108,7 @@ export class App {
     if (fault instanceof NotSignedIn) return this.#page(response, 401, signInPage("请重新登录后再试。"));
     if (fault instanceof http.BadRequest) return this.#page(response, 400, problemPage("无法处理", "请返回首页重试。"));
     if (fault instanceof JourneyBroken) return this.#page(response, 400, problemPage("未完成", "本次操作已取消或已过期，请重新开始。"));
-    if (isOver(fault)) return this.#page(response, 409, problemPage("未关联", "电子社保卡已不在本应用，请重新添加。"));
+    if (isOver(fault)) return this.#page(response, 409, problemPage("暂不可用", "电子社保卡未关联或已暂停，请返回首页查看状态。"));
     process.stderr.write(`${fault instanceof Error ? `${fault.constructor.name}: ${fault.message}` : "a fault"}\n`);
     const status = fault instanceof EcardError ? 502 : 500;
     this.#page(response, status, problemPage("暂时无法办理", "请稍后再试。"));

@@ -129,7 +129,7 @@ export class Links {
   }
 }
 
-/** Tell whether a refusal means that the card is not in this app any more. */
+/** Tell whether a refusal means that the card cannot be shown here now: no link, or a card that was lost. */
 export function isOver(fault: unknown): boolean {
-  return fault instanceof NotLinked || (fault instanceof Refused && ["carriage_ended", "not_found", "invalid_token"].includes(fault.code));
+  return fault instanceof NotLinked || (fault instanceof Refused && ["carriage_not_signed", "link_needed"].includes(fault.code));
 }
