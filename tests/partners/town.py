@@ -30,10 +30,9 @@ from tests.servers import end, free_port, tail
 from tests.service import ROOM, Service
 
 ROOT = Path(__file__).parents[2]
-PEOPLE = 7
-HOLDER, ASSURED, REFUSED, OTHER, LOSER = 1, 2, 3, 4, 5
-"""The first, the fourth and the fifth have phones; the second and third a chip card alone; the third's number is not
-on the bank's file as the card centre's."""
+PEOPLE = 8
+HOLDER, ASSURED, REFUSED, OTHER, LOSER, NEWCOMER = 1, 2, 3, 4, 5, 8
+"""The first, fourth, fifth and eighth have phones; all others a chip card alone."""
 WITHIN = 40.0  # seconds
 PICTURE = re.compile(r'id="picture"[^>]*src="data:image/png;base64,([^"]+)"')
 RESULT = re.compile(r'id="result">([^<]+)<')
@@ -192,7 +191,7 @@ def run_partner_town(city: City, folder: Path) -> Iterator[PartnerTown]:
         closing.callback(inside.runtime.close)
         closing.callback(inside.http.close)
         cards = {number: inside.make_card(number) for number in range(1, PEOPLE + 1)}
-        phones = {number: inside.enroll(card=cards[number]) for number in (HOLDER, OTHER, LOSER)}
+        phones = {number: inside.enroll(card=cards[number]) for number in (HOLDER, OTHER, LOSER, NEWCOMER)}
         till = inside.add_till()
         ministry = folder / "ministry.pem"
         ministry.write_text(write_pem("CERTIFICATE", inside.runtime.channels.authorities()[-1].der))
