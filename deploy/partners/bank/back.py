@@ -118,6 +118,7 @@ def _fail(name: str) -> ResponseReturnValue | None:
     if fault == "slow":
         room().pause(room().switches.slow_seconds)
     if fault == "down":
+        request.get_data()  # or what is left of it would be taken for the next request
         raise Cut
     return {"broken": _refuse(503, "broken"), "gone": _refuse(410, "gone")}.get(fault)
 

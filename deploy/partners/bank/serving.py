@@ -27,9 +27,9 @@ class QuietHandler(WSGIRequestHandler):
         """Log one line."""
         _log.info("%s %s %s", self.command, self.path.partition("?")[0], getattr(code, "value", code))
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's signature
-        """Log what is no request."""
-        _log.log(logging.ERROR if type == "error" else logging.INFO, message, *args)
+    def log(self, type: str, _message: str, *_args: Any) -> None:  # noqa: A002 - werkzeug's signature
+        """Log that there was something, and not what: a line that is no request may hold somebody's number."""
+        _log.log(logging.ERROR if type == "error" else logging.INFO, "%s at a door", type)
 
 
 @dataclass(frozen=True, slots=True)
