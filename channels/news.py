@@ -112,10 +112,16 @@ def _carriers(connection: Connection, event: Event, name: Pseudonym) -> Sequence
     if event.card is None:
         told = event.kind.startswith("issuance.") and is_told(connection, event.content["channel"])
         return [Carrier(event.content["channel"], event.content["issuance"])] if told else []
-    if not event.kind.startswith(("carriage.", "issuance.")):
+    if not _is_of_one_channel(event):
         return channels_of_card(connection, event.card, event.happened_at, name)
     carrier = carrier_of_channel(connection, event.content["channel"], event.card, name)
     return [] if carrier is None else [carrier]
+
+
+def _is_of_one_channel(event: Event) -> bool:
+    """Tell what happened in one app alone: a code that it has shown was taken, and nobody else is told of that."""
+    own = event.kind.startswith(("carriage.", "issuance."))
+    return own or (event.kind == "code.redeemed" and "channel" in event.content)
 
 
 def list_news(connection: Connection, channel: str, *, after: int, limit: int) -> Sequence[News]:

@@ -19,7 +19,7 @@ from qr.code import read_code
 from qr.desk import CodeDesk
 from qr.errors import CodeMalformed
 from qr.models import offline_duplicates, redemptions
-from qr.redemption import INSERT, LockedCard, find_by_handle, lock_card
+from qr.redemption import INSERT, LockedCard, content_of_event, find_by_handle, lock_card
 from qr.scanned_codes import LiveCode, Place, verify_signed
 from qr.signed_code import LEEWAY, UnverifiedSignedCode
 from sm.digest import sm3
@@ -146,8 +146,7 @@ def list_duplicates(connection: Connection, limit: int) -> list[sa.Row[tuple[obj
 
 def _tell(desk: CodeDesk, connection: Connection, values: dict[str, Any]) -> None:
     now = desk.ground.clock()
-    content = {name: values[name] for name in ("purpose", "institution", "terminal", "mode")}
-    content["redemption"] = values["id"]
+    content = content_of_event(values)
     record_event(connection, "code.redeemed", card=values["card"], content=content, at=now)
     desk.ground.audit.record(
         connection,

@@ -226,13 +226,19 @@ def _entitlement(desk: CodeDesk, institution: str, card: LockedCard, purpose: st
     return said | {"level": card.level}
 
 
-def _event(values: dict[str, Any]) -> dict[str, Any]:
+def content_of_event(values: dict[str, Any]) -> dict[str, Any]:
+    """Say what was taken where; the channel in whose app it was shown, if any, for it alone is told of it."""
     content = {name: values[name] for name in ("purpose", "institution", "terminal", "mode")}
+    shown_in = {} if values["channel"] is None else {"channel": values["channel"]}
+    return content | shown_in | {"redemption": values["id"]}
+
+
+def _event(values: dict[str, Any]) -> dict[str, Any]:
     return {
         "event_id": new_id("evt"),
         "event_kind": "code.redeemed",
         "event_card": values["card"],
-        "event_content": json.dumps(content | {"redemption": values["id"]}),
+        "event_content": json.dumps(content_of_event(values)),
         "event_at": values["redeemed_at"],
     }
 

@@ -34,18 +34,19 @@ def list_uses(
 
     ``channel`` leaves only those of codes that were shown in its app.
     """
+    listed = redemptions.c.card == card
+    if channel is not None:
+        listed = sa.and_(listed, redemptions.c.channel == channel)
     query = (
         sa.select(redemptions, institutions.c.name.label("institution_name"), parties.c.name.label("terminal_name"))
         .join(institutions, institutions.c.id == redemptions.c.institution)
         .join(parties, parties.c.id == redemptions.c.terminal)
-        .where(redemptions.c.card == card)
+        .where(listed)
         .order_by(redemptions.c.number.desc())
         .limit(limit + 1)
     )
-    if channel is not None:
-        query = query.where(redemptions.c.channel == channel)
     if after is not None:
-        query = query.where(redemptions.c.number < _number_of(connection, card, after))
+        query = query.where(redemptions.c.number < _number_of(connection, listed, after))
     rows = connection.execute(query).all()
     uses = [
         Use(
@@ -63,9 +64,10 @@ def list_uses(
     return uses, uses[-1].id if len(rows) > limit else None
 
 
-def _number_of(connection: Connection, card: str, after: str) -> int:
-    own = redemptions.c.id == after, redemptions.c.card == card
-    number = connection.execute(sa.select(redemptions.c.number).where(*own)).scalar() if is_id(after, "red") else None
+def _number_of(connection: Connection, listed: sa.ColumnElement[bool], after: str) -> int:
+    """Find a cursor among what the list may show: another channel's use of the same card is none of its own."""
+    query = sa.select(redemptions.c.number).where(redemptions.c.id == after, listed)
+    number = connection.execute(query).scalar() if is_id(after, "red") else None
     if number is None:
         raise Malformed("after must be a cursor that this list has given")
     return int(number)
