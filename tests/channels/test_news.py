@@ -119,7 +119,7 @@ def test_nothing_personal_gets_into_news_whatever_an_event_carries(city):
     partner = make_told_partner(city)
     partner.link(CARD)
     for kind, forms in NEWS_KINDS.items():
-        happen(city, kind, CARD, device="dev_1", **PERSONAL, **dict.fromkeys(forms, "张三"))
+        happen(city, kind, CARD, device="dev_1", channel=partner.channel, **PERSONAL, **dict.fromkeys(forms, "张三"))
     tell(city)
     assert kinds(city, partner.channel) == list(NEWS_KINDS)
     assert [one.content for one in feed(city, partner.channel)] == [{}] * len(NEWS_KINDS)
