@@ -75,7 +75,7 @@ def _sign(
     before = find_carriage(desk, connection, channel.id, card)
     is_new = before is None or before.state == "revoked"
     if is_new:
-        result = take_up(desk, connection, channel.id, held, grant, out_request_no=out_request_no)
+        result = take_up(desk, connection, channel.id, held, grant, out_request_no=out_request_no)[1]
     else:
         assert before is not None
         result = _told_again(desk, connection, before, grant, seen)
@@ -87,9 +87,18 @@ def _sign(
 
 
 def take_up(
-    desk: CarriageDesk, connection: Connection, channel: str, card: ElectronicCard, link: Grant, *, out_request_no: str
-) -> str:
-    """Let a channel carry a card on a new link, in the running transaction that holds the card; tell the result.
+    desk: CarriageDesk,
+    connection: Connection,
+    channel: str,
+    card: ElectronicCard,
+    link: Grant,
+    *,
+    out_request_no: str,
+    result: str | None = None,
+) -> tuple[str, str]:
+    """Let a channel carry a card on a link, in the running transaction that holds the card: (carriage, result).
+
+    ``result`` is given where whoever issues the card knows better.
 
     Raises ``LinkNeeded``, ``CarriageOutOfStep`` where another request was faster.
     """
@@ -97,7 +106,7 @@ def take_up(
         raise LinkNeeded
     ground = desk.ground
     before, now = find_carriage(desk, connection, channel, card.id), ground.clock()
-    result = _result(desk, connection, channel, card, before)
+    result = result or _result(desk, connection, channel, card, before)
     face = open_face(connection, card=card.id, channel=channel, link=link.id)
     values = _values(link, face.index, result, out_request_no, now)
     carriage = _write(connection, channel, card.id, before, values)
@@ -110,7 +119,7 @@ def take_up(
     ground.audit.record(
         connection, actor=channel, act="carriage.signed", subject=carriage, detail={**detail, "card": card.id}, at=now
     )
-    return result
+    return carriage, result
 
 
 def _result(

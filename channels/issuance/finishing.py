@@ -16,6 +16,7 @@ from auth.oauth.pseudonyms import link_handle, subject_of_card
 from channels.bank_port import BankAnswer, BankQuestion, NoAnswer
 from channels.bank_ports import count_answer, count_silence
 from channels.carriage.records import find_carriage
+from channels.carriage.sign import ISSUED as ISSUED_HERE
 from channels.carriage.sign import SIGNED_ELSEWHERE, take_up
 from channels.issuance.desk import IssuanceDesk
 from channels.issuance.records import (
@@ -41,7 +42,7 @@ from ecard.assured_issuance import (
     plan_assured_card,
     sign_plan,
 )
-from ecard.cards import lock_card
+from ecard.cards import ElectronicCard, lock_card
 from ecard.errors import NotEligible
 
 BANK_SILENT = "bank_silent"
@@ -139,18 +140,28 @@ def _issue_and_carry(
     card, channel = lock_card(connection, issued.card.id), claim.issuance.channel
     client = _require_client(desk, connection, channel)
     link = _find_link(desk, client, card.id) or _start_link(desk, connection, claim, client, card.id)
-    result = take_up(desk.carriage, connection, channel, card, link, out_request_no=claim.issuance.out_request_no)
-    carriage = find_carriage(desk.carriage, connection, channel, card.id)
-    assert carriage is not None
+    carriage, result = _carry(desk, connection, claim, card, link, is_new=issued.is_new)
     outcome = {
-        "result": result if issued.is_new else SIGNED_ELSEWHERE,
+        "result": result,
         "card": card.id,
-        "carriage": carriage.id,
+        "carriage": carriage,
     }
     settle_claim(connection, claim, desk.ground.clock(), ISSUED, evidence=answer.evidence, **outcome)
     count_answer(connection, claim.issuance.channel)
     detail = {**outcome, "link": link.id, "bank": answer.evidence}
     _record(desk, connection, claim, ISSUED, issued.card.id, detail)
+
+
+def _carry(
+    desk: IssuanceDesk, connection: Connection, claim: Claim, card: ElectronicCard, link: Grant, *, is_new: bool
+) -> tuple[str, str]:
+    """Let the bank's app carry the card: (carriage, result). Where it does already, that goes on as it stands."""
+    channel, number = claim.issuance.channel, claim.issuance.out_request_no
+    result = ISSUED_HERE if is_new else SIGNED_ELSEWHERE
+    before = find_carriage(desk.carriage, connection, channel, card.id)
+    if before is not None and before.state != "revoked":
+        return before.id, result
+    return take_up(desk.carriage, connection, channel, card, link, out_request_no=number, result=result)
 
 
 def _require_client(desk: IssuanceDesk, connection: Connection, channel: str) -> Client:
