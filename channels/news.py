@@ -24,6 +24,7 @@ from core.ids import is_id
 from core.outbox import Event
 
 MOST_NEWS = 500
+_INSIDE_A_CHANNEL = ("carriage.", "issuance.")
 _WHOLE_CHANNEL = ""
 """Stands for the card where the positions of a channel are counted."""
 
@@ -109,18 +110,18 @@ def _carriers(connection: Connection, event: Event, name: Pseudonym) -> Sequence
 
     An issuance that was refused is about no card: its news stands under its own id.
     """
-    if event.card is None:
-        told = event.kind.startswith("issuance.") and is_told(connection, event.content["channel"])
-        return [Carrier(event.content["channel"], event.content["issuance"])] if told else []
     if not _is_of_one_channel(event):
-        return channels_of_card(connection, event.card, event.happened_at, name)
-    carrier = carrier_of_channel(connection, event.content["channel"], event.card, name)
+        return channels_of_card(connection, event.card, event.happened_at, name) if event.card else []
+    channel = event.content["channel"]
+    if event.card is None:
+        return [Carrier(channel, event.content["issuance"])] if is_told(connection, channel) else []
+    carrier = carrier_of_channel(connection, channel, event.card, name)
     return [] if carrier is None else [carrier]
 
 
 def _is_of_one_channel(event: Event) -> bool:
     """Tell what happened in one app alone: a code that it has shown was taken, and nobody else is told of that."""
-    own = event.kind.startswith(("carriage.", "issuance."))
+    own = event.kind.startswith(_INSIDE_A_CHANNEL)
     return own or (event.kind == "code.redeemed" and "channel" in event.content)
 
 

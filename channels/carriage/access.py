@@ -30,6 +30,15 @@ def require_channel(desk: CarriageDesk, connection: Connection, partner: Partner
     return channel
 
 
+def get_own_carriage(desk: CarriageDesk, connection: Connection, partner: Partner) -> Carriage:
+    """Find the carriage of the token's card in the token's channel, ended or not; raises ``CarriageNotSigned``."""
+    channel = require_channel(desk, connection, partner)
+    found = find_carriage(desk, connection, channel.id, card_of(partner))
+    if found is None:
+        raise CarriageNotSigned
+    return found
+
+
 def find_own_carriage(desk: CarriageDesk, connection: Connection, partner: Partner) -> Carriage | None:
     """Find the carriage of the token's card in the token's channel; one that is revoked is none any more."""
     channel = require_channel(desk, connection, partner)

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from auth.oauth.grants import end_grants_of, find_live_grant
+from auth.oauth.grants import end_links_of, find_live_grant
 from channels.business_keys import answer_once_for_ever
 from channels.carriage.records import Carriage, get_carriage
 from channels.carriage.showing import shown
@@ -46,6 +46,8 @@ def end_carriage(
 ) -> dict[str, Any]:
     """Take the card out of the app (解除关联), with its links and all their tokens; result 003.
 
+    A token of some minutes that is no link's stays good: the answer may have to be given again.
+
     Raises ``OutRequestNoReused``, ``CarriageNotSigned`` for one that has ended.
     """
     return answer_once_for_ever(
@@ -68,7 +70,7 @@ def _end(desk: CarriageDesk, connection: Connection, carriage: Carriage, because
         end_face(connection, carriage.face, at=ground.clock())
     _move(desk, connection, carriage, frm=carriage.own_state, to="revoked", face=None)
     # the end of the link is the event: whoever ends it, the channel is told of its carriage's end in the one way
-    end_grants_of(ground, connection, carriage.card, link.client, because=because, actor=carriage.channel)
+    end_links_of(ground, connection, carriage.card, link.client, because=because, actor=carriage.channel)
     detail = {"because": because, "card": carriage.card}
     ground.audit.record(
         connection,

@@ -9,7 +9,7 @@ from auth.channel_requests import Channel
 from auth.devices import require_active_device
 from auth.guard import Partner, Phone, allow
 from channels.business_keys import answer_once_for_ever
-from channels.carriage.access import SCOPE, find_own_carriage, require_own_carriage
+from channels.carriage.access import SCOPE, find_own_carriage, get_own_carriage, require_own_carriage
 from channels.carriage.endings import BY_CHANNEL, IN_APP, end_carriage, resume_carriage, suspend_carriage
 from channels.carriage.records import Carriage, get_carriage, list_carriages, list_carriages_of_card
 from channels.carriage.schemas import (
@@ -77,7 +77,7 @@ def post_carriage(caller: Partner, given: dict[str, Any]) -> dict[str, Any]:
 @allow(Partner, scope="card.read")
 @carried.arguments(SeenQuerySchema(), location="query")
 @carried.response(200, CarriageNowSchema)
-def get_own_carriage(caller: Partner, given: dict[str, Any]) -> dict[str, Any]:
+def get_carriage_of_holder(caller: Partner, given: dict[str, Any]) -> dict[str, Any]:
     """See how the holder's card stands in your app; `pending` before you have signed it."""
     with desk().ground.database.transaction() as connection:
         found = find_own_carriage(desk(), connection, caller)
@@ -141,7 +141,7 @@ def post_carriage_loss_report(caller: Partner, given: dict[str, Any]) -> dict[st
 def post_carriage_end(caller: Partner, given: dict[str, Any]) -> dict[str, Any]:
     """Take the card out of your app at the holder's wish (解除关联), with all that was linked; result 003."""
     with desk().ground.database.transaction() as connection:
-        carriage = require_own_carriage(desk(), connection, caller)
+        carriage = get_own_carriage(desk(), connection, caller)
         return end_carriage(desk(), connection, carriage, because=IN_APP, **given)
 
 

@@ -4,7 +4,7 @@ from auth.schemas import Whole
 from channels.carriage.records import STATES
 from qr.schemas import UseSchema
 
-_RESULT = {"enum": ["001", "002", "003", "004", "005", "006"], "example": "001"}
+_RESULT = {"enum": ["001", "002", "004", "005", "006"], "example": "001"}
 
 
 def out_request_no() -> fields.String:
@@ -44,8 +44,10 @@ class CarriageSchema(Schema):
     id = fields.String(required=True, allow_none=True, metadata={"example": "crg_0h3k2m5q8r1t4v7w9x2z5b8d1f"})
     subject = fields.String(required=True, metadata={"description": "the `sub` of your tokens: the card's name here"})
     state = fields.String(required=True, metadata={"enum": ["pending", *STATES]})
-    card_standing = fields.String(required=True, allow_none=True, metadata={"enum": ["active", "suspended", "revoked"]})
-    level = fields.String(required=True, allow_none=True, metadata={"enum": ["L1", "L2", "L3"]})
+    card_standing = fields.String(
+        required=True, allow_none=True, metadata={"enum": ["active", "suspended", "revoked", None]}
+    )
+    level = fields.String(required=True, allow_none=True, metadata={"enum": ["L1", "L2", "L3", None]})
     payment = fields.Boolean(required=True, metadata={"description": "whether the card may pay at all"})
     payment_opened = fields.Boolean(required=True, metadata={"description": "whether it was opened in your app"})
     sequence = fields.Integer(required=True, metadata={"example": 3, "description": "of its latest news"})
@@ -57,7 +59,7 @@ class CarriageNowSchema(CarriageSchema):
     result = fields.String(
         required=True,
         allow_none=True,
-        metadata={**_RESULT, "description": "006 where you have not seen its latest news"},
+        metadata={"enum": ["006", None], "description": "006 where there is news of it that you have not seen"},
     )
 
 

@@ -1,7 +1,6 @@
 """The log of a channel's own requests: what is in it, what never is, whose it is and for how long."""
 
 import secrets
-import time
 
 import pytest
 import sqlalchemy as sa
@@ -109,20 +108,3 @@ def test_where_the_log_cannot_be_kept_the_answer_leaves_all_the_same(partner, mo
     assert (answer.status_code, "ESSC-Signature" in answer.headers) == (200, True)
     monkeypatch.undo()
     assert look(partner, answer).status_code == 404
-
-
-def test_keeping_a_request_costs_less_than_verifying_it(both, monkeypatch):
-    """A floor for a slow machine: the whole request at most doubles."""
-    partner = make_partner(both, requests_per_minute=60_000)
-
-    def seconds() -> float:
-        begun = time.perf_counter()
-        for _ in range(40):
-            assert partner.send("GET", "/v1/channel").status_code == 200
-        return time.perf_counter() - begun
-
-    seconds()
-    with_log = min(seconds() for _ in range(3))
-    monkeypatch.setattr("web.request_log.keep_request", lambda *_args: None)
-    without = min(seconds() for _ in range(3))
-    assert with_log < 2 * without, (with_log, without)

@@ -38,6 +38,7 @@ IDS = {
     "device": "dev_" + "0" * 26,
     "grant": "grt_" + "0" * 26,
     "client": "cli_" + "0" * 26,
+    "carriage": "crg_" + "0" * 26,
 }
 
 
@@ -62,10 +63,11 @@ def edge(town: Proven) -> Proven:
 
 @pytest.fixture(scope="module")
 def writes(town: Proven) -> dict[str, dict[str, Any]]:
-    """All operations that write; the one that ends the card comes last."""
+    """All operations that write; what ends the card or its link comes last."""
     operations = operations_of(town.service.http.get("/openapi.json").json()).items()
     found = {label: operation for label, operation in operations if label.startswith(("POST /v1/", "PUT /v1/"))}
-    return dict(sorted(found.items(), key=lambda item: item[0].endswith("/loss-reports")))
+    lasts = {label: (label.endswith("/loss-reports"), label == "POST /v1/carriage/end") for label in found}
+    return dict(sorted(found.items(), key=lambda item: lasts[item[0]]))
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,14 @@ from channels.registry import MOST_REQUESTS, SCOPES
 from cli.phone import Phone as PhoneOfHolder
 from cli.till import Till
 from tests.auth.forging import sha256
+from tests.channels.carriers import AppWithLink, make_carrying
 from tests.channels.partners import make_partner
 from tests.device_flow.terminals_of_tests import settle
+from tests.oauth.holder import Holder
 from tests.service import Service
 
 PROVE = "prove"
+SHORT = "openid card.read card.present card.uses card.report_loss card.unlink"
 HEADERS = {"Authorization": PROVE, "DPoP": PROVE}
 
 
@@ -29,7 +32,8 @@ class Proven:
 
     ``trying`` is the channel that calls what is for the sandbox.
 
-    As a partner calls the software of a terminal that an operator, the phone's holder, has allowed to register itself.
+    As a partner calls the software of a terminal that an operator, the phone's holder, has allowed to register itself;
+    where it is about the carriage, an app that carries the phone's card.
     """
 
     def __init__(self, service: Service, phone: PhoneOfHolder, till: Till) -> None:
@@ -39,6 +43,7 @@ class Proven:
         everything = {"scopes": list(SCOPES), "requests_per_minute": MOST_REQUESTS}
         self.channel = make_partner(service, **everything)
         self.trying = make_partner(service, "sandbox", **everything)
+        self._apps: dict[str, tuple[AppWithLink, AppWithLink]] = {}
         town = settle(service, phone)
         self.software = town.let_in(town.software())
 
@@ -49,6 +54,16 @@ class Proven:
             if environ.get(name) == PROVE:
                 environ[name] = proof
         return self.service.app(environ, start_response)
+
+    def app_of_card(self, *, signs: bool) -> AppWithLink:
+        """Give an app that carries the phone's card, with the link's token or one that outlives the link."""
+        card = self.phone.card
+        if card not in self._apps:
+            app, holder = make_carrying(self.service), Holder(self.service, card, self.phone.device)
+            linked = app.link(holder)
+            assert linked.sign("first").status_code == 201
+            self._apps[card] = (app.link(holder, SHORT), linked)
+        return self._apps[card][signs]
 
     def _proofs(self, environ: dict[str, Any], body: bytes) -> dict[str, str]:
         method, path = environ["REQUEST_METHOD"], _decoded(environ["PATH_INFO"])
@@ -61,6 +76,10 @@ class Proven:
         if caller is Phone:
             proof = self.phone.proof(method, path, ath=sha256(self.phone.token.encode()))
             return {"HTTP_AUTHORIZATION": f"DPoP {self.phone.token}", "HTTP_DPOP": proof}
+        if caller is Partner and path.startswith("/v1/carriage"):
+            linked = self.app_of_card(signs=path == "/v1/carriages")
+            shown = linked.app.client.call_headers(linked.token, path, method)
+            return {"HTTP_AUTHORIZATION": shown["Authorization"], "HTTP_DPOP": shown["DPoP"]}
         if caller is Partner:
             shown = self.software.client.call_headers(self.software.granted["access_token"], path, method)
             return {"HTTP_AUTHORIZATION": shown["Authorization"], "HTTP_DPOP": shown["DPoP"]}

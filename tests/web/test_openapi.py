@@ -12,6 +12,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from werkzeug.test import Client
 
 from auth.guard import CALLERS
+from tests.channels.carriers import make_carrying
 from tests.channels.news_of_tests import make_told_partner, tell
 from tests.channels.partners import make_partner as make_app
 from tests.device_flow.terminals_of_tests import Rotating, new_key, settle
@@ -168,6 +169,7 @@ def test_everything_that_the_story_answers_is_as_described(sqlite_service):
     _have_requests_examined(sqlite_service, partner.app)
     sqlite_service.http.get("/v1/platform-certificates")
     _have_a_card_issued(sqlite_service)
+    _carry_the_card(sqlite_service)
     phone = sqlite_service.enroll(card=sqlite_service.make_card(2))
     partner.link(phone.card)
     phone.call("POST", f"/v1/cards/{phone.card}/loss-reports")
@@ -236,6 +238,30 @@ def _have_a_card_issued(service: Service) -> None:
     service.make_card(3)
     assert bank.issue(make_person(3), out_request_no="B-3")["state"] == "issued"
     bank.app.send("GET", "/v1/bank-issuances?out_request_no=B-3")
+
+
+def _carry_the_card(service: Service) -> None:
+    phone = service.enroll(card=service.make_card(4))
+    app, holder = make_carrying(service), Holder(service, phone.card, phone.device)
+    linked = app.link(holder)
+    linked.show()
+    linked.call("GET", "/v1/carriage")
+    carriage = linked.sign().json()["id"]
+    linked.sign("x" * 70)
+    service.add_till().redeem(linked.show().json()["code"], "medical")
+    for path in ("/v1/carriage?seen=0", "/v1/carriage/uses"):
+        linked.call("GET", path)
+    phone.call("GET", f"/v1/cards/{phone.card}/carriages")
+    for path in ("/v1/carriages", f"/v1/carriages/{carriage}", "/v1/carriages/x"):
+        app.partner.send("GET", path)
+    app.partner.send("POST", f"/v1/carriages/{carriage}/suspend", b'{"reason":"risk"}')
+    app.partner.send("POST", f"/v1/carriages/{carriage}/resume")
+    acting = app.link(holder, "openid card.report_loss card.unlink")
+    acting.call("POST", "/v1/carriage/loss-reports", {"out_request_no": "L-1"})
+    acting.call("POST", "/v1/carriage/end", {"out_request_no": "E-1"})
+    other = app.link(Holder(service, (phone := service.enroll(card=service.make_card(5))).card, phone.device))
+    ended = other.sign().json()["id"]
+    app.partner.send("POST", f"/v1/carriages/{ended}/end", b'{"out_request_no":"E-2"}')
 
 
 def _log_in(service: Service, phone: Any) -> None:
@@ -329,6 +355,12 @@ GOOD: dict[str, dict[str, Any]] = {
         "name": "测试甲",
         "phone": "19900000001",
     },
+    "POST /v1/carriages": {"out_request_no": "S-1"},
+    "POST /v1/carriage/codes": {"class": "test"},
+    "POST /v1/carriage/loss-reports": {"out_request_no": "L-1"},
+    "POST /v1/carriage/end": {"out_request_no": "E-1"},
+    "POST /v1/carriages/{carriage}/suspend": {"reason": "risk"},
+    "POST /v1/carriages/{carriage}/end": {"out_request_no": "E-2"},
     "POST /v1/offline-acceptances": {"items": [{"code": "0", "accepted_at": "2026-03-02T08:00:00Z"}]},
 }
 """A body that the schema of each write takes."""

@@ -88,8 +88,8 @@ CarriageNow = TypedDict(
         "sequence": int,
         "signed_at": str | None,
         "out_request_no": str | None,
-        # 006 where you have not seen its latest news
-        "result": Literal["001", "002", "003", "004", "005", "006"] | None,
+        # 006 where there is news of it that you have not seen
+        "result": Literal["006"] | None,
     },
 )
 """One carriage now."""
@@ -463,7 +463,7 @@ Signed = TypedDict(
         "sequence": int,
         "signed_at": str | None,
         "out_request_no": str | None,
-        "result": Literal["001", "002", "003", "004", "005", "006"],
+        "result": Literal["001", "002", "004", "005", "006"],
     },
 )
 """One signed."""

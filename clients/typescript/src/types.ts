@@ -66,8 +66,8 @@ export interface CarriageNow {
   sequence: number;
   signed_at: string | null;
   out_request_no: string | null;
-  /** 006 where you have not seen its latest news */
-  result: "001" | "002" | "003" | "004" | "005" | "006" | null;
+  /** 006 where there is news of it that you have not seen */
+  result: "006" | null;
 }
 
 /** One carriages. */
@@ -362,7 +362,7 @@ export interface Signed {
   sequence: number;
   signed_at: string | null;
   out_request_no: string | null;
-  result: "001" | "002" | "003" | "004" | "005" | "006";
+  result: "001" | "002" | "004" | "005" | "006";
 }
 
 /** One suspend. */
