@@ -6,7 +6,7 @@
 import sys
 from pathlib import Path
 
-from bench import audit, oauth, pictures, profiles, routes, server_choice, sm2
+from bench import audit, channels, oauth, pictures, profiles, routes, server_choice, sm2
 from bench.machine import describe_machine
 from bench.report import SLACK, Report
 
@@ -15,6 +15,7 @@ _MEASUREMENTS = {
     "pictures": pictures.run,
     "routes": routes.run,
     "oauth": oauth.run,
+    "channels": channels.run,
     "servers": server_choice.run,
     "audit": audit.run,
     "profiles": profiles.run,

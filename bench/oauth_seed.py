@@ -61,7 +61,7 @@ class SeededPartner:
         }
 
 
-def sow_partner(seeded: Seeded) -> SeededPartner:
+def sow_partner(seeded: Seeded, scopes: Sequence[str] = SCOPES) -> SeededPartner:
     """Register the partner and let the first phone's holder allow it everything."""
     runtime, phone = seeded.runtime, seeded.phones[0]
     desk, now = runtime.oauth.desk, runtime.ground.clock()
@@ -72,7 +72,7 @@ def sow_partner(seeded: Seeded) -> SeededPartner:
         name_en="Example Bank",
         authentication="private_key_jwt",
         redirect_uris=[REDIRECT],
-        scopes=SCOPES,
+        scopes=scopes,
     )
     with runtime.ground.database.transaction() as connection:
         name = register_client(connection, given, default_audience=desk.api, at=now)
@@ -85,7 +85,7 @@ def sow_partner(seeded: Seeded) -> SeededPartner:
             client=client,
             card=phone.card,
             device=phone.device,
-            scopes=SCOPES,
+            scopes=tuple(scopes),
             resources=(desk.api,),
             acr="L2",
             amr=("hwk",),
