@@ -375,7 +375,7 @@ def test_no_write_takes_a_member_that_only_answers_have(edge, description, opera
         "standing",
     }
     taken: list[tuple[str, str]] = []
-    for label, operation in operations.items():
+    for label, operation in sorted(operations.items(), key=lambda item: item[0] == "POST /v1/carriage/end"):
         content = operation.get("requestBody", {}).get("content", {}).get("application/json")
         if content is None:
             continue
