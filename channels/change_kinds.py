@@ -25,6 +25,7 @@ from channels.endpoints import add_endpoint, end_endpoint, require_new_endpoint,
 from channels.errors import AboveStandsLower, ChangeOutdated, ChannelWithoutCertificate, TransitionNotAllowed
 from channels.models import channels
 from channels.registry import RegisteredChannel, get_channel, list_channels_below, require_terms
+from channels.sandbox.switches import clear_switches
 from channels.standing import MAY_CALL, STOPS, require_transition, stands_below
 from core.clock import to_millis
 from core.errors import Malformed, Missing
@@ -78,6 +79,8 @@ def _require_above(connection: Connection, above: str, to: str) -> None:
 
 def _move(desk: ChannelDesk, connection: Connection, channel: RegisteredChannel, detail: Detail) -> dict[str, Any]:
     _update(desk, connection, channel, standing=detail["to"])
+    if detail["to"] == "live":
+        clear_switches(connection, channel.id)
     affected = [get_channel(connection, channel.id), *list_channels_below(connection, channel.id)]
     for moved in affected:
         _align_client(connection, moved)

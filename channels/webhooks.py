@@ -21,6 +21,7 @@ from channels.errors import DestinationNotAllowed
 from channels.models import channels, news, news_deliveries, news_endpoints
 from channels.news import News, news_of
 from channels.posting import Posted
+from channels.sandbox.switches import take_fault
 from channels.standing import MAY_CALL
 from core.clock import to_millis, to_text
 from core.database import changed_one
@@ -54,6 +55,8 @@ class Claim:
     url: str
     tries: int
     news: News
+    fault: str | None = None
+    """What a channel that is not live has asked to go wrong at this try: double, drop or wrong_signature."""
 
 
 def deliver_one(desk: NewsDesk) -> bool:
@@ -62,7 +65,7 @@ def deliver_one(desk: NewsDesk) -> bool:
     claim = claim_delivery(desk)
     if claim is None:
         return False
-    settle_delivery(desk, claim, send(desk, claim.url, claim.news.id, claim.news.message()))
+    settle_delivery(desk, claim, _send_claimed(desk, claim))
     return True
 
 
@@ -110,22 +113,40 @@ def _claim_of(connection: Connection, endpoint: str, now: datetime) -> Claim | N
     mine = news_deliveries.update().where(table.endpoint == endpoint, table.position == position)
     held = mine.values(tries=table.tries + 1, next_at=to_millis(now + LEASE)).returning(table.tries)
     tries = connection.execute(held).scalar_one()
-    columns = sa.select(news, news_endpoints.c.url).join(news_endpoints, news_endpoints.c.channel == news.c.channel)
+    joined = news.join(news_endpoints, news_endpoints.c.channel == news.c.channel)
+    joined = joined.join(channels, channels.c.id == news.c.channel)
+    columns = sa.select(news, news_endpoints.c.url, channels.c.standing).select_from(joined)
     row = connection.execute(columns.where(news_endpoints.c.id == endpoint, news.c.position == position)).one()
-    return Claim(endpoint, row.url, tries, news_of(row))
+    fault = None if row.standing == "live" else take_fault(connection, row.channel, "news").get("fault")
+    return Claim(endpoint, row.url, tries, news_of(row), fault)
 
 
 # ── Send ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def send(desk: NewsDesk, url: str, message: str, content: Mapping[str, Any]) -> Posted:
-    """Sign a message, check where it goes and post it; an address that is not allowed is a failed try."""
+def _send_claimed(desk: NewsDesk, claim: Claim) -> Posted:
+    """Send a try, or let it go wrong as a channel in the sandbox wished."""
+    if claim.fault == "drop":
+        return Posted(None, "sandbox_drop")
+    message = claim.news.message()
+    if claim.fault == "wrong_signature":
+        return send(desk, claim.url, claim.news.id, message, signed=write_message(message) + b"\n")
+    if claim.fault == "double":
+        send(desk, claim.url, claim.news.id, message)
+    return send(desk, claim.url, claim.news.id, message)
+
+
+def send(desk: NewsDesk, url: str, message: str, content: Mapping[str, Any], *, signed: bytes | None = None) -> Posted:
+    """Sign a message, check where it goes and post it; an address that is not allowed is a failed try.
+
+    ``signed`` is signed in place of what is posted, for a signature that does not verify.
+    """
     body = write_message(content)
     try:
         pinned = pin(desk, url)
     except DestinationNotAllowed as refusal:
         return Posted(None, refusal.code)
-    return desk.post(pinned, signed_headers(desk, message, body), body)
+    return desk.post(pinned, signed_headers(desk, message, body if signed is None else signed), body)
 
 
 def ping(desk: NewsDesk, endpoint: Endpoint) -> Posted:

@@ -39,6 +39,7 @@ from web.problem_page import write_problem_page
 from web.problems import install_problems
 from web.request_log import log_requests_of_channels
 from web.runtime import Runtime
+from web.sandbox_faults import fail_on_purpose
 from web.signed_answers import sign_answers_to_channels
 
 _SWAGGER = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -86,6 +87,7 @@ def create_app(runtime: Runtime) -> Flask:
     install_problems(app)
     sign_answers_to_channels(app)
     log_requests_of_channels(app)
+    fail_on_purpose(app)  # last of the three: it goes first
     api = describe(app, version("ecard"))
     for blueprint in (
         physical.routes.blueprint,

@@ -87,9 +87,9 @@ def _below(refusal: type[Refusal]) -> Iterator[type[Refusal]]:
         yield from _below(deeper)
 
 
-def answer_refusal(refusal: Refusal) -> Response:
-    """Show a refusal in the caller's language, with what to do next."""
-    status = STATUS[refusal.kind]
+def answer_refusal(refusal: Refusal, status: int | None = None) -> Response:
+    """Show a refusal in the caller's language, with what to do next; under its kind's status unless told another."""
+    status = status or STATUS[refusal.kind]
     chinese = speaks_chinese()
     body = {
         "type": f"/docs/problems#{refusal.code}",

@@ -13,6 +13,7 @@ import auth.oauth.models
 import channels.issuance.models
 import channels.models
 import channels.request_log.models
+import channels.sandbox.models
 import core.audit
 import core.ephemeral
 import core.outbox
@@ -30,6 +31,7 @@ MODELS = (
     channels.issuance.models,
     channels.models,
     channels.request_log.models,
+    channels.sandbox.models,
     core.audit,
     core.ephemeral,
     core.outbox,

@@ -197,6 +197,9 @@ def _have_requests_examined(service: Service, app: Any) -> None:
         service.http.post("/v1/sandbox/signature-examinations", json=given)
     trying = make_app(service, "sandbox")
     trying.send("POST", "/v1/sandbox/news", b'{"kind":"card.issued"}')
+    trying.send("PUT", "/v1/sandbox/switches", b'{"answers":{"times":1,"status":429},"news":null}')
+    trying.send("GET", "/v1/sandbox/switches")
+    trying.send("DELETE", "/v1/sandbox/switches")
     app.send("POST", "/v1/sandbox/news", b'{"kind":"card.issued"}')
 
 
@@ -349,6 +352,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /v1/sandbox/signature-examinations": {"method": "GET", "target": "/v1/channel", "header_fields": {}},
     "POST /v1/channel/signature-examinations": {"method": "GET", "target": "/v1/channel", "header_fields": {}},
     "POST /v1/sandbox/news": {"kind": "card.issued"},
+    "PUT /v1/sandbox/switches": {"answers": None, "news": None},
     "POST /v1/bank-issuances": {
         "out_request_no": "B-1",
         "social_security_number": "99010019850314012X",

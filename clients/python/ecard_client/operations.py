@@ -144,6 +144,30 @@ class ChannelCalls:
         """
         return cast("t.News", self._sender.send("POST", "/v1/sandbox/news", body=body, idempotency_key=idempotency_key))
 
+    def delete_sandbox_switches(self) -> None:
+        """Let nothing go wrong on purpose any more.
+
+        Scope: news.
+        """
+        self._sender.send("DELETE", "/v1/sandbox/switches")
+
+    def get_sandbox_switches(self) -> t.Switches:
+        """See what will go wrong, and how many times more.
+
+        Scope: news.
+        """
+        return cast("t.Switches", self._sender.send("GET", "/v1/sandbox/switches"))
+
+    def put_sandbox_switches(self, body: t.Switches) -> t.Switches:
+        """Let the next answers to your signed requests, or the next tries of your trial news, go wrong on
+        purpose.
+
+        These calls themselves do not fail; null clears a switch.
+
+        Scope: news.
+        """
+        return cast("t.Switches", self._sender.send("PUT", "/v1/sandbox/switches", body=body))
+
 
 class HolderCalls:
     """Calls with a holder's access token, each with a proof by your DPoP key."""

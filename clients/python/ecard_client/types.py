@@ -15,6 +15,21 @@ Act = TypedDict(
 )
 """One act."""
 
+AnswersSwitch = TypedDict(
+    "AnswersSwitch",
+    {
+        # how many times more
+        "times": int,
+        # in development environments; one answer at a time is delayed
+        "delay_ms": NotRequired[int],
+        # told in place of the answer; the request was carried out
+        "status": NotRequired[Literal[429, 500, 503] | None],
+        # the answer's signature does not verify
+        "wrong_signature": NotRequired[bool],
+    },
+)
+"""One answers switch."""
+
 Ask = TypedDict(
     "Ask",
     {
@@ -348,6 +363,17 @@ NewsPage = TypedDict(
 )
 """One news page."""
 
+NewsSwitch = TypedDict(
+    "NewsSwitch",
+    {
+        # how many times more
+        "times": int,
+        # posted twice, lost (and tried again as after a failure), or signed wrongly
+        "fault": Literal["double", "drop", "wrong_signature"],
+    },
+)
+"""One news switch."""
+
 OwnChannel = TypedDict(
     "OwnChannel",
     {
@@ -476,6 +502,15 @@ Suspend = TypedDict(
     },
 )
 """One suspend."""
+
+Switches = TypedDict(
+    "Switches",
+    {
+        "answers": "AnswersSwitch | None",
+        "news": "NewsSwitch | None",
+    },
+)
+"""One switches."""
 
 TrialNews = TypedDict(
     "TrialNews",

@@ -109,6 +109,24 @@ export class ChannelCalls {
   async postSandboxNews(body: t.TrialNews, options: { idempotencyKey?: string } = {}): Promise<t.News> {
     return (await this.#sender.send({ method: "POST", path: "/v1/sandbox/news", body, idempotencyKey: options.idempotencyKey })) as t.News;
   }
+
+  /** Let nothing go wrong on purpose any more. Scope: news. */
+  async deleteSandboxSwitches(): Promise<void> {
+    await this.#sender.send({ method: "DELETE", path: "/v1/sandbox/switches" });
+  }
+
+  /** See what will go wrong, and how many times more. Scope: news. */
+  async getSandboxSwitches(): Promise<t.Switches> {
+    return (await this.#sender.send({ method: "GET", path: "/v1/sandbox/switches" })) as t.Switches;
+  }
+
+  /**
+   * Let the next answers to your signed requests, or the next tries of your trial news, go wrong on purpose.
+   * These calls themselves do not fail; null clears a switch. Scope: news.
+   */
+  async putSandboxSwitches(body: t.Switches): Promise<t.Switches> {
+    return (await this.#sender.send({ method: "PUT", path: "/v1/sandbox/switches", body })) as t.Switches;
+  }
 }
 
 /** Calls with a holder's access token, each with a proof by your DPoP key. */

@@ -6,6 +6,18 @@ export interface Act {
   out_request_no: string;
 }
 
+/** One answers switch. */
+export interface AnswersSwitch {
+  /** how many times more */
+  times: number;
+  /** in development environments; one answer at a time is delayed */
+  delay_ms?: number;
+  /** told in place of the answer; the request was carried out */
+  status?: 429 | 500 | 503 | null;
+  /** the answer's signature does not verify */
+  wrong_signature?: boolean;
+}
+
 /** One ask. */
 export interface Ask {
   /** your own number, once for ever over all you do */
@@ -269,6 +281,14 @@ export interface NewsPage {
   more: boolean;
 }
 
+/** One news switch. */
+export interface NewsSwitch {
+  /** how many times more */
+  times: number;
+  /** posted twice, lost (and tried again as after a failure), or signed wrongly */
+  fault: "double" | "drop" | "wrong_signature";
+}
+
 /** One own channel. */
 export interface OwnChannel {
   id: string;
@@ -369,6 +389,12 @@ export interface Signed {
 export interface Suspend {
   /** a word of your own, kept in the audit trail */
   reason: string;
+}
+
+/** One switches. */
+export interface Switches {
+  answers: AnswersSwitch | null;
+  news: NewsSwitch | null;
 }
 
 /** One trial news. */
