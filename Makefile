@@ -14,7 +14,7 @@ help: ## list the targets
 setup: ## prepare this checkout; the other targets do it by themselves
 	@deploy/bootstrap.sh
 
-run: ## play the whole story on this machine; PARTNERS=1 goes on in a partner's app
+run: ## play the whole story on this machine; PARTNERS=1 goes on in partners' apps
 	@deploy/bootstrap.sh $(if $(filter 1,$(PARTNERS)),partners,run)
 	@$(PYTHON) -m cli story $(if $(filter 1,$(PARTNERS)),--partners) $(ARGS)
 

@@ -27,6 +27,7 @@ from cli.story.city import (
 )
 from cli.story.login import log_in
 from cli.story.partner_bank import choose_bank_place, settle_bank, start_bank
+from cli.story.partner_wallet import is_wallet_there, play_in_wallet, settle_wallet, start_wallet
 from cli.story.partners import play_in_bank
 from cli.story.play import Play, enroll, keep_for_demo, look_back, open_play, show_and_redeem
 from cli.story.reading import opened_reader
@@ -52,7 +53,7 @@ _PORT = 8460
 )
 @click.option("--once", is_flag=True, help="Play and end, instead of staying up until Ctrl-C.")
 @click.option("--in-process", is_flag=True, help="Do not use PC/SC even where it is there.")
-@click.option("--partners", is_flag=True, help="Play on in a partner bank's app.")
+@click.option("--partners", is_flag=True, help="Play on in the apps of a partner bank and a wallet.")
 def story(*, home: Path, port: int, once: bool, in_process: bool, partners: bool) -> None:
     """Play the main job on this machine: chip card, phone, electronic card, code, pharmacy.
 
@@ -140,14 +141,20 @@ def _check_audit(runtime: Runtime, teller: Teller) -> None:
 
 
 def _play_with_partners(city: _City, play: Play, holder: HolderData) -> list[str]:
-    """Let a bank into the city and play on in its app; return what to tell of it at the end."""
+    """Let a bank and a wallet into the city and play on in their apps; return what to tell of them at the end."""
     other, ministry = invent_person(), play.home / "keys" / "certificates" / "ministry.pem"
     make_chip_card(city.runtime, play.home / "partners", city.hsm, _PIN, other)
     place = choose_bank_place(play.home, play.address)
     customers = settle_bank(city.runtime, ministry, place, (holder, other))
     start_bank(city.stage, place)
     play_in_bank(play, place, *customers)
-    return [f"The bank's app: {place.front} (the certificate is its own: the browser will ask)"]
+    shown = [f"The bank's app: {place.front} (the certificate is its own: the browser will ask)"]
+    if not is_wallet_there():
+        return [*shown, "The wallet was not started: deploy/bootstrap.sh partners installs Node and its packages"]
+    wallet = settle_wallet(city.runtime, ministry, play.home, play.address)
+    start_wallet(city.stage, wallet)
+    play_in_wallet(play, wallet)
+    return [*shown, f"The wallet's app: {wallet.front} (sign in as demo, password demo)"]
 
 
 def _end(stage: Stage, play: Play, addresses: list[str], *, once: bool, seconds: float) -> None:

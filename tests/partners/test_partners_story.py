@@ -13,10 +13,18 @@ from tests.story.test_story_command import COMMAND, children_of, environment, pl
 pytestmark = pytest.mark.xdist_group("story")
 
 
-def test_the_story_goes_on_in_the_bank_s_app(tmp_path):
+def test_the_story_goes_on_in_the_apps_of_a_bank_and_a_wallet(tmp_path):
     told = play(tmp_path, "--in-process", "--partners")
     assert told.returncode == 0, told.stdout + told.stderr
-    for wanted in ("银行应用关联", "银行应用展码", "the news of it has reached the bank", "银行核验签发", "level L2"):
+    for wanted in (
+        "银行应用关联",
+        "银行应用展码",
+        "the news of it has reached the bank",
+        "银行核验签发",
+        "level L2",
+        "钱包应用",
+        "wallet: POST /v1/carriages",
+    ):
         assert wanted in told.stdout
     assert children_of(tmp_path) == []
 
