@@ -49,13 +49,23 @@ def carrier_of_channel(connection: Connection, channel: str, card: str, name: Ps
     found = get_channel(connection, channel)
     if found.client is None or not _is_told(found):
         return None
-    sector = sa.select(oauth_clients.c.sector).where(oauth_clients.c.id == found.client)
-    return Carrier(channel, name(connection.execute(sector).scalar_one(), card))
+    return Carrier(channel, name(_sector_of_client(connection, found.client), card))
+
+
+def find_sector(connection: Connection, channel: str) -> str | None:
+    """Find the sector in which a channel has its names of cards; None where it has no client. Raises ``Missing``."""
+    client = get_channel(connection, channel).client
+    return None if client is None else _sector_of_client(connection, client)
 
 
 def is_told(connection: Connection, channel: str) -> bool:
     """Tell whether a channel is told anything at all."""
     return _is_told(get_channel(connection, channel))
+
+
+def _sector_of_client(connection: Connection, client: str) -> str:
+    sector: str = connection.execute(sa.select(oauth_clients.c.sector).where(oauth_clients.c.id == client)).scalar_one()
+    return sector
 
 
 def _is_told(channel: RegisteredChannel) -> bool:

@@ -1,4 +1,4 @@
-"""`ecard reconcile`: an institution's own records of a day against ours."""
+"""`ecard reconcile`: an institution's or channel's own records of a day against ours."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,10 +14,11 @@ from rich.progress import Progress
 from cli import REFUSED
 from cli.key_store_options import FILE
 from cli.opening import opened_runtime
-from cli.statements import Day, shown_progress
+from cli.statements import Day, find_owner, owner_options, shown_progress
 from core.errors import Refusal
 from qr.statements.comparing import Difference, Totals, compare, shared_columns
 from qr.statements.making import write_statement, written_beside
+from qr.statements.owner import Owner
 from qr.statements.reading import StatementFile
 from qr.statements.report import start_report
 
@@ -32,35 +33,42 @@ class Unreadable(click.ClickException):
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=FILE, metavar="[OURS] THEIRS")
-@click.option("--institution", metavar="ins_...", help="Take our side from the database instead of a file.")
-@click.option("--day", type=Day(), help="Business day, Shanghai time, with --institution.")
+@owner_options
+@click.option("--day", type=Day(), help="Business day, Shanghai time, with --institution or --channel.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write every difference there (CSV).")
 @click.pass_context
 def reconcile(
-    context: click.Context, files: Sequence[Path], institution: str | None, day: date | None, report: Path | None
+    context: click.Context,
+    files: Sequence[Path],
+    institution: str | None,
+    channel: str | None,
+    day: date | None,
+    report: Path | None,
 ) -> None:
     """Report the redemptions that only we have, only they have, and those that differ (对账).
 
     OURS and THEIRS are files as `ecard statements make` writes them; theirs may have fewer columns and may be in
-    GB18030. Exit code 0 equal, 1 differences, 2 wrong usage or a file that cannot be read.
+    GB18030. With --institution or --channel our side is taken from the database. Exit code 0 equal, 1 differences,
+    2 wrong usage or a file that cannot be read.
     """
-    if (institution is None) != (day is None) or len(files) != (2 if institution is None else 1):
-        raise click.UsageError("give OURS and THEIRS, or --institution, --day and THEIRS")
+    owner = find_owner(institution, channel)
+    if (owner is None) != (day is None) or len(files) != (2 if owner is None else 1):
+        raise click.UsageError("give OURS and THEIRS, or --institution or --channel, --day and THEIRS")
     with ExitStack() as opened:
         theirs = opened.enter_context(files[-1].open("rb"))
-        if institution is None or day is None:
+        if owner is None or day is None:
             ours: IO[bytes] = opened.enter_context(files[0].open("rb"))
         else:
-            ours = opened.enter_context(_from_database(institution, day))
+            ours = opened.enter_context(_from_database(owner, day))
         totals = _compare(_read("ours", ours), _read("theirs", theirs), report)
     context.exit(0 if totals.is_equal else REFUSED)
 
 
 @contextmanager
-def _from_database(institution: str, day: date) -> Iterator[IO[bytes]]:
+def _from_database(owner: Owner, day: date) -> Iterator[IO[bytes]]:
     with TemporaryFile() as file:
         with opened_runtime() as runtime, shown_progress("reading our rows") as told:
-            write_statement(runtime.ground, institution, day, file, told)
+            write_statement(runtime.statements, owner, day, file, told)
         yield file
 
 
@@ -112,7 +120,7 @@ def _show_first(most: int) -> Callable[[Difference], None]:
 
 
 def _show(totals: Totals, ours: StatementFile, theirs: StatementFile) -> None:
-    click.echo(f"{ours.head.institution} {ours.head.day}: {totals.ours} rows of ours, {totals.theirs} of theirs")
+    click.echo(f"{ours.head.owner.id} {ours.head.day}: {totals.ours} rows of ours, {totals.theirs} of theirs")
     click.echo(f"compared: id {' '.join(shared_columns(ours, theirs))}".rstrip())
     if theirs.passed_over:
         click.echo(f"passed over: {' '.join(theirs.passed_over)}")

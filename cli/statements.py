@@ -1,6 +1,6 @@
-"""`ecard statements`: what an institution redeemed on one day, as a signed file."""
+"""`ecard statements`: what an institution redeemed, or a channel's app showed, on one day, as a signed file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -15,8 +15,10 @@ from cli.opening import opened_runtime
 from cli.verify import Moment, PublicKey
 from core.clock import system_clock
 from core.errors import Malformed
+from qr.statements.business_day import read_day
 from qr.statements.making import Progress as Told
 from qr.statements.making import StatementDesk, make_statement, plan_statement
+from qr.statements.owner import Owner
 from qr.statements.reading import StatementFile
 from qr.statements.signature import (
     MAX_SIGNATURE_FILE,
@@ -42,35 +44,54 @@ class Day(click.ParamType[date]):
         if isinstance(value, date):
             return value
         try:
-            return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
-        except ValueError:
-            self.fail("not a day such as 2026-11-20", param, ctx)
+            return read_day(value)
+        except Malformed as refusal:
+            self.fail(str(refusal), param, ctx)
+
+
+def owner_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what says whose statement is meant."""
+    of_channel = click.option("--channel", metavar="chn_...", help="Of the codes that this channel's app has shown.")
+    of_institution = click.option("--institution", metavar="ins_...", help="Of what this institution has redeemed.")
+    return of_institution(of_channel(command))
+
+
+def find_owner(institution: str | None, channel: str | None) -> Owner | None:
+    """Tell whose statement is meant, if anybody's; raises a usage error where two are named."""
+    if institution is not None and channel is not None:
+        raise click.UsageError("give either --institution or --channel")
+    if institution is not None:
+        return Owner("institution", institution)
+    return None if channel is None else Owner("channel", channel)
 
 
 @click.group()
 def statements() -> None:
-    """Make and verify the statements (对账单) of institutions."""
+    """Make and verify the statements (对账单) of institutions and channels."""
 
 
 @statements.command()
-@click.option("--institution", required=True, metavar="ins_...")
+@owner_options
 @click.option("--day", type=Day(), required=True, help="Business day, Shanghai time; closed at 00:15 of the next.")
 @click.option("--out", type=_FOLDER, required=True, help="Folder for the file and its .sig.")
 @click.option("--operator", default="statements", show_default=True, help="Who does this; stands in the audit trail.")
 @click.option("--dry-run", is_flag=True, help="Tell what would be written and write nothing.")
-def make(institution: str, day: date, out: Path, operator: str, *, dry_run: bool) -> None:
-    """Write one institution's statement of one day and its detached SM2 signature.
+def make(institution: str | None, channel: str | None, day: date, out: Path, operator: str, *, dry_run: bool) -> None:
+    """Write the statement of one institution or channel and one day, and its detached SM2 signature.
 
     Making it again gives the same bytes. Exit code 1 where the day is not closed, or its records are no longer those
     that were signed.
     """
+    owner = find_owner(institution, channel)
+    if owner is None:
+        raise click.UsageError("give --institution or --channel")
     with opened_runtime() as runtime:
         if dry_run:
-            _show_plan(runtime.statements, institution, day)
+            _show_plan(runtime.statements, owner, day)
             return
         with shown_progress("writing rows") as told:
             actor = f"operator:{operator}"[:60]
-            made = make_statement(runtime.statements, institution, day, out, actor=actor, on_progress=told)
+            made = make_statement(runtime.statements, owner, day, out, actor=actor, on_progress=told)
     click.echo(f"{made.path} {made.count} rows, SM3 {made.sm3}")
 
 
@@ -96,7 +117,7 @@ def verify(
         statement = StatementFile(opened)
         count = sum(1 for _ in statement.records())
     head = statement.head
-    click.echo(f"good: {head.institution} {head.day} {count} rows, signed by {name or 'the key that was given'}")
+    click.echo(f"good: {head.owner.id} {head.day} {count} rows, signed by {name or 'the key that was given'}")
 
 
 @contextmanager
@@ -107,8 +128,8 @@ def shown_progress(what: str) -> Iterator[Told]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def _show_plan(desk: StatementDesk, institution: str, day: date) -> None:
-    plan = plan_statement(desk, institution, day)
+def _show_plan(desk: StatementDesk, owner: Owner, day: date) -> None:
+    plan = plan_statement(desk, owner, day)
     signed = "signed before" if plan.is_signed else "not signed yet"
     click.echo(f"{plan.count} rows, {signed}; nothing was written (dry run)")
 

@@ -63,11 +63,13 @@ offline_duplicates = sa.Table(
 statements = sa.Table(
     "statements",
     metadata,
-    sa.Column("institution", sa.String(40), sa.ForeignKey("institutions.id"), primary_key=True),
+    sa.Column("owner", sa.String(40), primary_key=True),
     sa.Column("day", sa.String(10), primary_key=True),
     sa.Column("row_count", sa.Integer, nullable=False),
     sa.Column("sm3", sa.String(64), nullable=False),
     sa.Column("signature", sa.Text, nullable=False),
     sa.Column("made_at", Millis, nullable=False),
+    sa.Column("sector", sa.String(200), nullable=True),
 )
-"""What was signed first for a closed day: SM3 of the whole file, and the signature's file as it was handed out."""
+"""What was signed first for a closed day of an institution or a channel: SM3 of the whole file, the signature's file as
+it was handed out, and for a channel the sector by whose names its cards are in it."""

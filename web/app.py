@@ -13,6 +13,7 @@ import channels.issuance.routes
 import channels.request_log.routes
 import channels.routes
 import channels.sandbox.routes
+import channels.statements.routes
 import ecard.routes
 import physical.routes
 import qr.routes
@@ -76,6 +77,7 @@ def create_app(runtime: Runtime) -> Flask:
             "ecard.passwords": runtime.passwords,
             "channels.news": runtime.news,
             "qr.desk": runtime.codes,
+            "qr.statements": runtime.statements,
             "web.login": LoginSteps(runtime.login, {**PAGE_PURPOSES, DEVICE: DEVICE_PURPOSE}),
             "web.runtime": runtime,
         }
@@ -106,6 +108,7 @@ def create_app(runtime: Runtime) -> Flask:
         channels.doctor.routes.doctor,
         channels.sandbox.routes.sandbox,
         channels.request_log.routes.request_log,
+        channels.statements.routes.statements,
         channels.carriage.routes.carried,
         channels.carriage.routes.carriages,
         channels.carriage.routes.of_card,

@@ -154,7 +154,7 @@ def wire(
         carriage=carriage,
         news=open_news(ground, oauth.desk, _hold_news_keys(store, provider)),
         channels=open_channels(ground, store, provider, crls=lambda: _read_crls(store), answer_keys=gate.answer_keys),
-        statements=open_statements(ground, store, provider),
+        statements=open_statements(ground, store, provider, oauth.desk),
         store=store,
         provider=provider,
         durable_ephemeral=durable,

@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
+from auth.oauth.desk import OAuthDesk
+from auth.oauth.pseudonyms import subject_in_sector
+from channels.carriers import find_sector
 from core.ground import Ground
 from qr.statements.making import StatementDesk
 from qr.statements.signature import STATEMENT_PURPOSE, STATEMENT_USER_ID
@@ -16,7 +20,7 @@ STATEMENT_CERTIFICATE = "city/statement-certificate"
 _LIFE, _RENEWED_BEFORE = timedelta(days=365), timedelta(days=30)
 
 
-def open_statements(ground: Ground, store: KeyStore, provider: Provider) -> StatementDesk:
+def open_statements(ground: Ground, store: KeyStore, provider: Provider, oauth: OAuthDesk) -> StatementDesk:
     """Wire the signing of statements; key and certificate are opened when they are needed."""
 
     def certificates() -> Sequence[bytes]:
@@ -27,6 +31,8 @@ def open_statements(ground: Ground, store: KeyStore, provider: Provider) -> Stat
         ground=ground,
         signer=lambda: provider.signer(store.private_key(city_keys.CARD_CREDENTIAL), STATEMENT_USER_ID),
         certificates=certificates,
+        sector_of=find_sector,
+        name=partial(subject_in_sector, oauth),
     )
 
 

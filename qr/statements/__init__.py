@@ -1,1 +1,1 @@
-"""What an institution redeemed on one day, as a signed file, and its comparison with the institution's own records."""
+"""What an institution redeemed or a channel showed on one day, as a signed file; its comparison with their records."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qr.statements.errors import StatementOfAnother, StatementRowTwice, StatementUnreadable
-from qr.statements.form import COLUMNS
 from qr.statements.reading import Record, StatementFile
 
 Kind = Literal["ours_only", "theirs_only", "differing"]
@@ -60,8 +59,8 @@ def compare(
 
     Raises StatementOfAnother, and what reading raises: a file with a fault is compared with nothing.
     """
-    if (ours.head.institution, ours.head.day) != (theirs.head.institution, theirs.head.day):
-        raise StatementOfAnother(f"{theirs.head.institution} {theirs.head.day.isoformat()}")
+    if (ours.head.owner, ours.head.day) != (theirs.head.owner, theirs.head.day):
+        raise StatementOfAnother(f"{theirs.head.owner.id} {theirs.head.day.isoformat()}")
     columns = shared_columns(ours, theirs)
     with closing(sqlite3.connect("", isolation_level=None)) as database:  # a file without a name, gone when closed
         for pragma in _PRAGMAS:
@@ -79,7 +78,7 @@ def compare(
 
 def shared_columns(ours: StatementFile, theirs: StatementFile) -> tuple[str, ...]:
     """Name the columns that are compared."""
-    return tuple(name for name in COLUMNS if name in ours.columns and name in theirs.columns)
+    return tuple(name for name in ours.columns if name in theirs.columns)
 
 
 def _load(

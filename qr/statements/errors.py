@@ -4,10 +4,10 @@ from core.errors import Kind, Refusal
 
 
 class DayNotClosed(Refusal):
-    kind = Kind.CONFLICT
+    kind = Kind.MISSING
     code = "day_not_closed"
-    title_en = "This day is not closed yet, so no statement can be made of it."
-    title_zh = "该业务日尚未日终，不能生成对账单。"
+    title_en = "This day is not closed yet, so there is no statement of it."
+    title_zh = "该业务日尚未日终，尚无对账单。"
     next_en = "Ask again from 00:15 of the next day, Shanghai time."
     next_zh = "请于次日 0 时 15 分（北京时间）之后重试。"
 
@@ -63,7 +63,7 @@ class StatementAltered(StatementUnreadable):
 class StatementOfAnother(Refusal):
     kind = Kind.CONFLICT
     code = "statement_of_another"
-    title_en = "The two files are of different institutions or days."
-    title_zh = "两个文件所属机构或业务日不同。"
-    next_en = "Compare files of the same institution and day."
-    next_zh = "请使用同一机构、同一业务日的文件进行核对。"
+    title_en = "The two files are of different institutions, channels or days."
+    title_zh = "两个文件所属机构、渠道或业务日不同。"
+    next_en = "Compare files of the same institution or channel and the same day."
+    next_zh = "请使用同一机构或渠道、同一业务日的文件进行核对。"

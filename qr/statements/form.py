@@ -7,24 +7,31 @@ r"""How a statement is written: CSV in UTF-8, lines ended by LF, one spelling fo
     red_…,2026-11-19T16:00:00.000Z,2026-11-19T16:00:00.000Z,trm_…,medical,online,order-1,
     red_…,…
     ESSC-STATEMENT-END,2,<SM3 of all bytes before this line, 64 hexadecimal digits>
+
+A channel's has ``channel,chn_…`` in its first line, and the columns ``id,recorded_at,redeemed_at,result,card``.
 """
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+
+from qr.statements.owner import Owner, OwnerKind
 
 FORMAT = "ESSC-STATEMENT-1"
 END = "ESSC-STATEMENT-END"
-SUBJECT = "institution"
 ID = "id"
-COLUMNS = (ID, "recorded_at", "redeemed_at", "terminal", "purpose", "result", "reference", "pseudonym")
+COLUMNS: Mapping[OwnerKind, tuple[str, ...]] = {
+    "institution": (ID, "recorded_at", "redeemed_at", "terminal", "purpose", "result", "reference", "pseudonym"),
+    "channel": (ID, "recorded_at", "redeemed_at", "result", "card"),
+}
+"""Each knows what it was told at the time and no more: where and for what a code was taken is no channel's to know."""
 TIMES = frozenset({"recorded_at", "redeemed_at"})
 
 
-def write_head(institution: str, day: date, count: int) -> bytes:
+def write_head(owner: Owner, day: date, count: int) -> bytes:
     """Write the two lines before the rows."""
-    return write_rows([(FORMAT, SUBJECT, institution, day.isoformat(), count), COLUMNS])
+    return write_rows([(FORMAT, owner.kind, owner.id, day.isoformat(), count), COLUMNS[owner.kind]])
 
 
 def write_rows(rows: Iterable[Sequence[object]]) -> bytes:
@@ -39,6 +46,6 @@ def write_end(count: int, sm3: str) -> bytes:
     return write_rows([(END, count, sm3)])
 
 
-def file_name(institution: str, day: date) -> str:
+def file_name(owner: Owner, day: date) -> str:
     """Name the file; its signature's file has ``.sig`` behind that."""
-    return f"{institution}-{day.isoformat()}.csv"
+    return f"{owner.id}-{day.isoformat()}.csv"

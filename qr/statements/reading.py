@@ -2,14 +2,17 @@
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import IO, NoReturn
 
 from core.clock import to_text
+from core.errors import Malformed
+from qr.statements.business_day import read_day
 from qr.statements.errors import StatementAltered, StatementCutOff, StatementUnreadable
-from qr.statements.form import COLUMNS, END, FORMAT, ID, SUBJECT, TIMES
+from qr.statements.form import COLUMNS, END, FORMAT, ID, TIMES
+from qr.statements.owner import OWNER_KINDS, Owner, OwnerKind
 from sm.digest import start_sm3
 
 MAX_LINE = 8192  # bytes
@@ -19,15 +22,14 @@ _CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^",]*))(,|$)')
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f]")
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _COUNT = re.compile(r"[0-9]{1,9}")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SM3 = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Of whom and of which day a statement is, and how many rows it says it has."""
+    """Whose a statement is and of which day, and how many rows it says it has."""
 
-    institution: str
+    owner: Owner
     day: date
     count: int
 
@@ -52,7 +54,7 @@ class Record:
 class StatementFile:
     """A statement in UTF-8 (with or without a byte order mark) or GB18030, read once from beginning to end.
 
-    A file of the institution's own may leave columns out, add others, which are passed over, and leave the SM3 of the
+    A file of the owner's own may leave columns out, add others, which are passed over, and leave the SM3 of the
     last line empty. Raises StatementUnreadable and what is below it.
     """
 
@@ -64,9 +66,10 @@ class StatementFile:
         self._lines = self._read_lines()
         self.head = _read_head(self._next("the file is empty"))
         named = self._next("the line of column names is missing")
-        self._places = _read_columns(named)
+        known = COLUMNS[self.head.owner.kind]
+        self._places = _read_columns(named, known)
         self.columns = tuple(name for name in self._places if name != ID)
-        self.passed_over = tuple(name for name in named.cells if name not in COLUMNS)
+        self.passed_over = tuple(name for name in named.cells if name not in known)
         self._width = len(named.cells)
 
     def records(self) -> Iterator[Record]:
@@ -172,33 +175,38 @@ def _split_quoted(text: str, number: int) -> list[str]:
 def _read_head(line: Line) -> Head:
     if len(line.cells) != 5:
         _refuse("the first line is the format, whose statement it is, id, day and number of rows", line)
+    kind, day = _find_kind(line.cells[1]), _find_day(line.cells[3])
     fits = (
         line.cells[0] == FORMAT,
-        line.cells[1] == SUBJECT,
+        kind is not None,
         bool(_ID.fullmatch(line.cells[2])),
-        _is_day(line.cells[3]),
+        day is not None,
         bool(_COUNT.fullmatch(line.cells[4])),
     )
-    if not all(fits):
+    if kind is None or day is None or not all(fits):
         _refuse("the first line cannot be read", line, fits.index(False) + 1)
-    return Head(line.cells[2], date.fromisoformat(line.cells[3]), int(line.cells[4]))
+    return Head(Owner(kind, line.cells[2]), day, int(line.cells[4]))
 
 
-def _read_columns(line: Line) -> dict[str, int]:
+def _read_columns(line: Line, known: Sequence[str]) -> dict[str, int]:
     """Map the columns that we know to where they stand, in our order."""
     for place, name in enumerate(line.cells):
         if name in line.cells[:place]:
             _refuse("this column is named twice", line, place + 1)
     if ID not in line.cells:
         _refuse(f"there is no column {ID}", line)
-    return {name: line.cells.index(name) for name in COLUMNS if name in line.cells}
+    return {name: line.cells.index(name) for name in known if name in line.cells}
 
 
-def _is_day(given: str) -> bool:
+def _find_kind(given: str) -> OwnerKind | None:
+    return next((kind for kind in OWNER_KINDS if kind == given), None)
+
+
+def _find_day(given: str) -> date | None:
     try:
-        return bool(_DAY.fullmatch(given) and date.fromisoformat(given))
-    except ValueError:
-        return False
+        return read_day(given)
+    except Malformed:
+        return None
 
 
 def _read_time(given: str, line: Line, cell: int) -> str:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from core.clock import to_millis
 from qr.statements.business_day import business_day
+from qr.statements.owner import Owner
 
 DAY = date(2026, 3, 2)
 NEXT_NOON = datetime.fromisoformat("2026-03-03T12:00:00+08:00")
@@ -16,6 +17,10 @@ NEXT_NOON = datetime.fromisoformat("2026-03-03T12:00:00+08:00")
 
 def nothing(*_told: object) -> None:
     """Nobody looks at the progress."""
+
+
+def institution_of(service: Any) -> Owner:
+    return Owner("institution", service.institution)
 
 
 def row(number: int, institution: str, recorded_at: int, **changes: Any) -> dict[str, Any]:

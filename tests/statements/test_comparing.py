@@ -7,18 +7,21 @@ import pytest
 
 from qr.statements.comparing import Difference, compare
 from qr.statements.errors import StatementOfAnother, StatementRowTwice
-from qr.statements.form import COLUMNS, write_end, write_head, write_rows
+from qr.statements.form import COLUMNS as ALL_COLUMNS
+from qr.statements.form import write_end, write_head, write_rows
 from qr.statements.making import write_statement
+from qr.statements.owner import Owner
 from qr.statements.reading import StatementFile
 from qr.statements.report import start_report
 from sm.digest import sm3
-from tests.statements.records import DAY, a_day_of, enter, nothing
+from tests.statements.records import DAY, a_day_of, enter, institution_of, nothing
 
+COLUMNS = ALL_COLUMNS["institution"]
 ROW = ("red_1", "2026-03-02T02:00:00.000Z", "2026-03-02T02:00:00.000Z", "trm_1", "merchant", "online", "order-1", "")
 
 
 def statement(rows, *, columns=COLUMNS, institution="ins_1", day=DAY) -> io.BytesIO:
-    first = write_head(institution, day, len(rows)).splitlines(keepends=True)[0]
+    first = write_head(Owner("institution", institution), day, len(rows)).splitlines(keepends=True)[0]
     body = first + write_rows([columns, *rows])
     return io.BytesIO(body + write_end(len(rows), sm3(body).hex()))
 
@@ -36,7 +39,7 @@ def changed(row, **values):
 def test_of_100000_rows_all_100_planted_differences_are_found_and_none_else(city):
     enter(city, a_day_of(city.institution, 100_000))
     ours = io.BytesIO()
-    write_statement(city.runtime.ground, city.institution, DAY, ours, nothing)
+    write_statement(city.runtime.statements, institution_of(city), DAY, ours, nothing)
     lines = list(csv.reader(io.StringIO(ours.getvalue().decode())))[2:-1]
     assert len(lines) == 100_000
     places = range(500, 100_000, 1000)

@@ -18,13 +18,15 @@ from qr.statements.records import PAGE
 from sm.digest import sm3
 from tests.servers import PostgresServer
 from tests.service import START, running_service
-from tests.statements.records import DAY, a_day_of, close_day, enter, millis, nothing, row
+from tests.statements.records import DAY, a_day_of, close_day, enter, institution_of, millis, nothing, row
 
 PSEUDONYM = "ab" * 32
 
 
 def make(city, out, day=DAY):
-    return make_statement(city.runtime.statements, city.institution, day, out, actor="operator:li", on_progress=nothing)
+    return make_statement(
+        city.runtime.statements, institution_of(city), day, out, actor="operator:li", on_progress=nothing
+    )
 
 
 def rows_of(made) -> list[dict[str, str]]:
@@ -110,7 +112,7 @@ def test_a_day_is_closed_fifteen_minutes_after_its_midnight(town, out):
     with pytest.raises(DayNotClosed):
         make(town, out)
     with pytest.raises(DayNotClosed):
-        plan_statement(town.runtime.statements, town.institution, DAY)
+        plan_statement(town.runtime.statements, institution_of(town), DAY)
     assert list(out.iterdir()) == []
     town.clock.now = closes
     assert make(town, out).count == 0
@@ -125,7 +127,7 @@ def test_nobody_has_a_statement_who_is_no_institution(town, out):
 
 def test_made_again_it_is_the_same_byte_for_byte(city, out):
     enter(city, a_day_of(city.institution, 2 * PAGE + 1))
-    plan = plan_statement(city.runtime.statements, city.institution, DAY)
+    plan = plan_statement(city.runtime.statements, institution_of(city), DAY)
     assert (plan.count, plan.is_signed) == (2 * PAGE + 1, False)
     made = make(city, out)
     first = {path.name: path.read_bytes() for path in out.iterdir()}
@@ -138,7 +140,7 @@ def test_made_again_it_is_the_same_byte_for_byte(city, out):
     with city.database.transaction() as connection:
         signed = connection.execute(sa.select(audit_entries.c.act).where(audit_entries.c.act == "statement.signed"))
         assert len(signed.all()) == 1
-    assert plan_statement(city.runtime.statements, city.institution, DAY).is_signed
+    assert plan_statement(city.runtime.statements, institution_of(city), DAY).is_signed
 
 
 def test_rows_stand_by_time_and_id_and_none_is_lost_between_pages(city, out):
@@ -159,7 +161,7 @@ def test_both_databases_give_the_same_bytes(postgres_server: PostgresServer, tmp
             mixed = [entry | {"id": f"red_{'aB_c.D'[number % 6]}{number}"} for number, entry in enumerate(same)]
             enter(service, [entry | {"recorded_at": millis("2026-03-02T09:00:00+08:00")} for entry in mixed])
             file = io.BytesIO()
-            write_statement(service.runtime.ground, service.institution, DAY, file, nothing)
+            write_statement(service.runtime.statements, institution_of(service), DAY, file, nothing)
             written.append(file.getvalue().replace(service.institution.encode(), b"ins").rpartition(b"ESSC")[0])
     postgres_server.drop_database(server)
     assert written[0] == written[1]
@@ -189,7 +191,7 @@ def test_what_was_signed_can_be_read(town, out):
     with made.path.open("rb") as file:
         statement = StatementFile(file)
         assert len(list(statement.records())) == statement.head.count == 5
-        assert (statement.head.institution, statement.head.day) == (town.institution, DAY)
+        assert (statement.head.owner, statement.head.day) == (institution_of(town), DAY)
     with town.database.transaction() as connection:
         kept = connection.execute(sa.select(statements)).one()
     assert (kept.row_count, kept.sm3) == (5, made.sm3)

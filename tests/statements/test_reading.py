@@ -16,7 +16,7 @@ HEAD = "ESSC-STATEMENT-1,institution,ins_1,2026-03-02,{count}\n"
 TIMES = "2026-03-02T02:00:00.000Z,2026-03-02T02:00:00.000Z"
 AGES_AGO = "0001-01-01T00:00:00+14:00"
 ROW = f"red_1,{TIMES},trm_1,merchant,online,order-1,\n"
-NAMES = ",".join(COLUMNS) + "\n"
+NAMES = ",".join(COLUMNS["institution"]) + "\n"
 
 
 def read(content: bytes):

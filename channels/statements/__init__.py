@@ -1,0 +1,1 @@
+"""A channel fetches the statements of what was shown in its app."""

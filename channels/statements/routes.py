@@ -1,0 +1,65 @@
+from datetime import date
+from typing import Any, cast
+
+from flask import Response, current_app
+from sqlalchemy.engine import Connection
+
+from auth.blueprints import ApiBlueprint
+from auth.channel_requests import Channel
+from auth.guard import allow
+from channels.registry import get_channel
+from channels.statements.schemas import PartQuerySchema
+from core.clock import to_millis
+from core.errors import Missing
+from qr.statements.business_day import business_day, read_day
+from qr.statements.handing_out import read_part, read_signature
+from qr.statements.making import StatementDesk
+from qr.statements.owner import Owner
+
+statements = ApiBlueprint(
+    "statements",
+    __name__,
+    url_prefix="/v1/channel/statements",
+    description="What was shown in a channel's app, by day.",
+)
+_UNSTORED = {"Cache-Control": "no-store"}
+
+
+@statements.get("/<day>")
+@allow(Channel, scope="statements")
+@statements.arguments(PartQuerySchema(), location="query")
+@statements.alt_response(200, description="the file, or a part of it", content_type="text/csv")
+def get_statement(caller: Channel, given: dict[str, Any], day: str) -> Response:
+    """Fetch what became of the codes that your app has shown, as a file of one day (T+1).
+
+    A day goes from midnight to midnight in Shanghai and is there from 00:15 on; fetched again it is the same byte for
+    byte. Parts one after the other are the file.
+    """
+    content = read_part(_desk(), *_asked(caller, day), given["part"], actor=caller.id)
+    return Response(content, mimetype="text/csv", headers=_UNSTORED)
+
+
+@statements.get("/<day>/signature")
+@allow(Channel, scope="statements")
+@statements.alt_response(200, description="the signature's file", content_type="application/json")
+def get_statement_signature(caller: Channel, day: str) -> Response:
+    """Fetch the detached SM2 signature over all bytes of that file, the same each time; keep both together."""
+    signature = read_signature(_desk(), *_asked(caller, day), actor=caller.id)
+    return Response(signature, mimetype="application/json", headers=_UNSTORED)
+
+
+def _asked(caller: Channel, given: str) -> tuple[Owner, date]:
+    """Read whose statement of which day is asked for: only the caller's own, and none from before there was one."""
+    day = read_day(given)
+    with _desk().ground.database.transaction() as connection:
+        _require_registered(connection, caller.id, day)
+    return Owner("channel", caller.id), day
+
+
+def _require_registered(connection: Connection, channel: str, day: date) -> None:
+    if business_day(day).end <= to_millis(get_channel(connection, channel).applied_at):
+        raise Missing("the channel was not registered on that day")
+
+
+def _desk() -> StatementDesk:
+    return cast("StatementDesk", current_app.extensions["qr.statements"])
