@@ -21,9 +21,7 @@ CONTENTS: dict[tuple[str, str], Any] = {
         "application/json": {"schema": {"type": "object", "description": "the list and its SM2 signature"}}
     },
     ("/v1/channel/statements/{day}", "get"): {"text/csv": {"schema": TEXT}},
-    ("/v1/channel/statements/{day}/signature", "get"): {
-        "application/json": {"schema": {"type": "object", "description": "certificates and the SM2 signature"}}
-    },
+    ("/v1/channel/statements/{day}/signature", "get"): {"text/plain": {"schema": TEXT}},
 }
 """What an operation answers with 200 where a route writes the body itself."""
 

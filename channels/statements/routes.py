@@ -32,8 +32,8 @@ _UNSTORED = {"Cache-Control": "no-store"}
 def get_statement(caller: Channel, given: dict[str, Any], day: str) -> Response:
     """Fetch what became of the codes that your app has shown, as a file of one day (T+1).
 
-    A day goes from midnight to midnight in Shanghai and is there from 00:15 on; fetched again it is the same byte for
-    byte. Parts one after the other are the file.
+    A day goes from midnight to midnight in Shanghai and is there from 00:15 of the next one on.
+    Fetched again it has the same bytes. Parts one after the other are the file.
     """
     content = read_part(_desk(), *_asked(caller, day), given["part"], actor=caller.id)
     return Response(content, mimetype="text/csv", headers=_UNSTORED)
@@ -41,11 +41,11 @@ def get_statement(caller: Channel, given: dict[str, Any], day: str) -> Response:
 
 @statements.get("/<day>/signature")
 @allow(Channel, scope="statements")
-@statements.alt_response(200, description="the signature's file", content_type="application/json")
+@statements.alt_response(200, description="the signature's file", content_type="text/plain")
 def get_statement_signature(caller: Channel, day: str) -> Response:
-    """Fetch the detached SM2 signature over all bytes of that file, the same each time; keep both together."""
+    """Fetch the detached SM2 signature over all bytes of that file, the same each time; keep it as it comes."""
     signature = read_signature(_desk(), *_asked(caller, day), actor=caller.id)
-    return Response(signature, mimetype="application/json", headers=_UNSTORED)
+    return Response(signature, mimetype="text/plain", headers=_UNSTORED)
 
 
 def _asked(caller: Channel, given: str) -> tuple[Owner, date]:

@@ -22,6 +22,7 @@ const acts: Record<string, (given: Given) => Promise<unknown> | unknown> = {
   channel: (given) => partnerOf(given).channel.getChannel(),
   news: (given) => partnerOf(given).channel.getNews({ after: 0, limit: 5 }),
   pause: (given) => partnerOf(given).channel.postCarriageSuspend(given.carriage, { reason: "risk" }),
+  statement: (given) => partnerOf(given).channel.getChannelStatement(given.day),
   push: (given) => partnerOf(given).oauth.postPar(given.form),
   token: (given) => partnerOf(given).oauth.postToken(given.form),
   userinfo: (given) => partnerOf(given).holder(given.token).getUserinfo(),

@@ -54,6 +54,9 @@ class InPython:
     def _pause(self, *, carriage: str, **given: Any) -> Any:
         return self._partner(given).channel_calls.post_carriage_suspend(carriage, {"reason": "risk"})
 
+    def _statement(self, *, day: str, **given: Any) -> Any:
+        return self._partner(given).channel_calls.get_channel_statement(day)
+
     def _push(self, *, form: Any, **given: Any) -> Any:
         return self._partner(given).oauth.post_par(form)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import ecard_client
@@ -14,8 +14,10 @@ from ecard_client import sm2
 from ecard_client.tokens import draw_verifier, read_id_token
 
 from auth.oauth.client_register import list_client_keys
+from channels.models import channels
 from sm.city_keys import MINISTRY_CERTIFICATE
 from sm.der import import_pkcs8, read_pem, write_pem
+from sm.digest import sm3
 from sm.keystore import FileKeyStore
 from tests.channels.partners import add_certificate
 from tests.channels.partners import make_partner as make_channel
@@ -63,7 +65,7 @@ def registered(town: Town, between: Between) -> dict[str, Any]:
     """What a partner holds after it was registered, with the keys that it has drawn itself."""
     inside, key = town.inside, sm2.draw_key()
     inside.clock.now = datetime.now(UTC)
-    app = make_channel(inside, requests_per_minute=60_000)
+    app = make_channel(inside, requests_per_minute=60_000, scopes=("carriage", "news", "statements"))
     app.signer = PROVIDER.signer(private_key(key))
     oauth = make_client(inside)
     with inside.database.transaction() as connection:
@@ -93,6 +95,16 @@ def private_key(key: sm2.SigningKey):
 def test_the_service_takes_what_the_client_signs_and_its_answer_holds(client, registered):
     assert client.ask("channel", **registered)["id"] == registered["channel"]
     assert client.ask("news", **registered) == {"items": [], "next": 0, "more": False}
+
+
+def test_a_file_is_handed_on_as_it_came(client, registered, town):
+    day = (datetime.now(UTC) - timedelta(days=3)).date().isoformat()
+    with town.inside.database.transaction() as connection:
+        connection.execute(channels.update().where(channels.c.id == registered["channel"]).values(applied_at=0))
+    text = client.ask("statement", day=day, **registered)
+    head, names, end = text.splitlines(keepends=True)
+    assert head == f"ESSC-STATEMENT-1,channel,{registered['channel']},{day},0\n"
+    assert end == f"ESSC-STATEMENT-END,0,{sm3((head + names).encode()).hex()}\n"
 
 
 def test_a_refusal_is_signed_and_told_by_its_code(client, registered, town):

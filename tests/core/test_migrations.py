@@ -64,6 +64,24 @@ def test_migrating_again_changes_nothing(empty):
     assert differences(empty) == []
 
 
+def test_what_was_signed_for_institutions_is_kept_when_channels_have_statements_too(empty):
+    migrate(empty, "0016")
+    with empty.transaction() as connection:
+        institution = "'ins_1', 'a', 'pharmacy', 0, '330200', '[]', '[]', 0"
+        names = "id, name, kind, audience, region, scopes, purposes, created_at"
+        connection.execute(sa.text(f"INSERT INTO institutions ({names}) VALUES ({institution})"))
+        names = "institution, day, row_count, sm3, signature, made_at"
+        connection.execute(
+            sa.text(f"INSERT INTO statements ({names}) VALUES ('ins_1', '2026-03-02', 7, 'ab', 'sig', 9)")
+        )
+    migrate(empty)
+    with empty.transaction() as connection:
+        kept = connection.execute(
+            sa.text("SELECT owner, day, row_count, sm3, signature, made_at, sector FROM statements")
+        )
+        assert [tuple(row) for row in kept] == [("ins_1", "2026-03-02", 7, "ab", "sig", 9, None)]
+
+
 def test_two_processes_that_migrate_at_once_both_find_it_done(database_url, empty):
     command = [sys.executable, "-c", MIGRATE, database_url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

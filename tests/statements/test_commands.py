@@ -17,6 +17,7 @@ from sm import city_keys
 from sm.canonical import canonical_json
 from sm.der import write_pem
 from tests.service import PROVIDER
+from tests.statements.channels import make_showing, shown_in
 from tests.statements.records import NEXT_NOON, a_day_of, enter
 
 EQUAL, DIFFERENT, USAGE = 0, 1, 2
@@ -154,6 +155,32 @@ def test_an_unreadable_file_ends_with_2_names_its_place_and_leaves_no_report(run
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".report")] == []
 
 
-def test_wrong_usage_ends_with_2(run, made):
-    for arguments in ((), (made,), (made, made, made), ("--institution", "ins_1", made), ("--day", "2026-03-02", made)):
+def test_a_partner_s_own_file_is_compared_with_its_channel_s_day(town, run, out, tmp_path):
+    app, theirs = make_showing(town), tmp_path / "theirs.csv"
+    enter(town, shown_in(app, 30))
+    of_channel = ("--channel", app.channel, "--day", "2026-03-02")
+    code, told = run("statements", "make", *of_channel, "--out", out, "--dry-run")
+    assert (code, told) == (0, "30 rows, not signed yet; nothing was written (dry run)\n")
+    code, told = run("statements", "make", *of_channel, "--out", out)
+    ours = out / f"{app.channel}-2026-03-02.csv"
+    assert (code, f"{ours} 30 rows" in told) == (0, True), told
+    theirs.write_bytes(ours.read_bytes())
+    lines = ours.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert run("reconcile", *of_channel, theirs)[0] == EQUAL
+    changed = [lines[0].replace(",30", ",29"), *lines[1:4], lines[4].replace("online", "offline"), *lines[6:-1]]
+    theirs.write_text("".join([*changed, "ESSC-STATEMENT-END,29,\n"]), encoding="gb18030")
+    for side in ((ours,), of_channel):
+        code, told = run("reconcile", *side, theirs)
+        assert (code, "1 only ours, 0 only theirs, 1 differing" in told) == (DIFFERENT, True), told
+    another = make_showing(town)
+    assert run("reconcile", "--channel", another.channel, "--day", "2026-03-02", theirs)[0] == USAGE
+
+
+def test_wrong_usage_ends_with_2(run, made, out):
+    one_day = ("--day", "2026-03-02")
+    both = ("--institution", "ins_1", "--channel", "chn_1", *one_day)
+    for arguments in ((), (made,), (made, made, made), ("--institution", "ins_1", made), (*one_day, made)):
         assert run("reconcile", *arguments)[0] == USAGE
+    assert run("reconcile", *both, made)[0] == USAGE
+    for arguments in ((*both, "--out", out), (*one_day, "--out", out)):
+        assert run("statements", "make", *arguments)[0] == USAGE

@@ -125,6 +125,23 @@ class ChannelCalls:
         """
         return cast("t.Examination", self._sender.send("POST", "/v1/channel/signature-examinations", body=body))
 
+    def get_channel_statement(self, day: str, *, part: int | None = None) -> t.GetChannelStatementAnswer:
+        """Fetch what became of the codes that your app has shown, as a file of one day (T+1).
+
+        A day goes from midnight to midnight in Shanghai and is there from 00:15 of the next one on.
+        Fetched again it has the same bytes. Parts one after the other are the file.
+
+        Scope: statements.
+        """
+        return cast("t.GetChannelStatementAnswer", self._sender.send("GET", f"/v1/channel/statements/{quote(day, safe='')}", query={"part": part}))
+
+    def get_channel_statement_signature(self, day: str) -> t.GetChannelStatementSignatureAnswer:
+        """Fetch the detached SM2 signature over all bytes of that file, the same each time; keep it as it comes.
+
+        Scope: statements.
+        """
+        return cast("t.GetChannelStatementSignatureAnswer", self._sender.send("GET", f"/v1/channel/statements/{quote(day, safe='')}/signature"))
+
     def get_news(self, *, after: int | None = None, limit: int | None = None) -> t.NewsPage:
         """Read your news in its own order, behind a position; who lost everything begins at 0 and ends in our
         state.

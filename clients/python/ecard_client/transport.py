@@ -51,7 +51,7 @@ class Plain:
         is_form: bool = False,
         idempotency_key: str | None = None,
     ) -> Any:
-        """Send one call and give back the JSON of its answer."""
+        """Send one call and give back the JSON of its answer, or its text where it is none."""
         request = _write(method, path, query or {}, body, is_form=is_form)
         if method == "POST" and not is_form:
             request.headers["Idempotency-Key"] = idempotency_key or secrets.token_urlsafe(18)
@@ -65,7 +65,8 @@ class Plain:
     def read(self, answer: httpx.Response) -> Any:
         """Take the answer, or raise what it says."""
         if answer.is_success:
-            return answer.json() if answer.content else None
+            is_text = answer.headers.get("Content-Type", "").startswith("text/")
+            return answer.text if is_text else answer.json() if answer.content else None
         raise Refused(answer.status_code, _json(answer), _wait(answer))
 
     def _persist(self, request: Request, *, once: bool) -> httpx.Response:

@@ -522,6 +522,20 @@ TrialNews = TypedDict(
 )
 """One trial news."""
 
+GetChannelStatementAnswer = TypedDict(
+    "GetChannelStatementAnswer",
+    {
+    },
+)
+"""One get channel statement answer."""
+
+GetChannelStatementSignatureAnswer = TypedDict(
+    "GetChannelStatementSignatureAnswer",
+    {
+    },
+)
+"""One get channel statement signature answer."""
+
 GetUserinfoAnswer = TypedDict(
     "GetUserinfoAnswer",
     {

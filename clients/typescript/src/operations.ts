@@ -94,6 +94,23 @@ export class ChannelCalls {
   }
 
   /**
+   * Fetch what became of the codes that your app has shown, as a file of one day (T+1). A day goes from
+   * midnight to midnight in Shanghai and is there from 00:15 of the next one on. Fetched again it has the same
+   * bytes. Parts one after the other are the file. Scope: statements.
+   */
+  async getChannelStatement(day: string, options: { part?: number } = {}): Promise<t.GetChannelStatementAnswer> {
+    return (await this.#sender.send({ method: "GET", path: `/v1/channel/statements/${encodeURIComponent(day)}`, query: { part: options.part } })) as t.GetChannelStatementAnswer;
+  }
+
+  /**
+   * Fetch the detached SM2 signature over all bytes of that file, the same each time; keep it as it comes.
+   * Scope: statements.
+   */
+  async getChannelStatementSignature(day: string): Promise<t.GetChannelStatementSignatureAnswer> {
+    return (await this.#sender.send({ method: "GET", path: `/v1/channel/statements/${encodeURIComponent(day)}/signature` })) as t.GetChannelStatementSignatureAnswer;
+  }
+
+  /**
    * Read your news in its own order, behind a position; who lost everything begins at 0 and ends in our state.
    * Go on with `after` = `next` until `more` is false. Nothing ever turns up behind a position that was read.
    * Keep the highest `sequence` of each card. Scope: news.

@@ -55,7 +55,7 @@ export class Plain implements Sender {
 
   /** Take the answer, or throw what it says. */
   read(answer: Answer): unknown {
-    if (isGood(answer)) return answer.body.length ? JSON.parse(answer.body.toString("utf8")) : undefined;
+    if (isGood(answer)) return readGood(answer);
     throw new Refused(answer.status, readObject(answer), waitOf(answer));
   }
 
@@ -177,6 +177,13 @@ function pathOf(request: Request): string {
 
 function isGood(answer: Answer): boolean {
   return answer.status >= 200 && answer.status < 300;
+}
+
+/** Read JSON, or the text where it is none. */
+function readGood(answer: Answer): unknown {
+  const text = answer.body.toString("utf8");
+  if (answer.headers.get("Content-Type")?.startsWith("text/")) return text;
+  return text ? JSON.parse(text) : undefined;
 }
 
 function readObject(answer: Answer): Record<string, unknown> {

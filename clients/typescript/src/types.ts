@@ -404,6 +404,14 @@ export interface TrialNews {
   card?: string;
 }
 
+/** One get channel statement answer. */
+export interface GetChannelStatementAnswer {
+}
+
+/** One get channel statement signature answer. */
+export interface GetChannelStatementSignatureAnswer {
+}
+
 /** One get userinfo answer. */
 export interface GetUserinfoAnswer {
   /** The pseudonym */

@@ -1,0 +1,165 @@
+"""A channel fetches the statement of a day: its own, when the day is closed, proven by a signature that stays."""
+
+import csv
+import io
+from datetime import datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+
+import qr.statements.handing_out
+from cli import main
+from core.audit import audit_entries
+from core.clock import to_text
+from qr.models import redemptions, statements
+from sm import city_keys
+from sm.der import write_pem
+from tests.channels.partners import make_partner
+from tests.service import START, Service, running_service
+from tests.statements.channels import make_showing, shown_in
+from tests.statements.records import NEXT_NOON, enter, row
+
+DAY = "2026-03-02"
+STATEMENTS = "/v1/channel/statements"
+
+
+@pytest.fixture
+def town(sqlite_service: Service) -> Service:
+    return sqlite_service
+
+
+@pytest.fixture
+def app(town):
+    return make_showing(town)
+
+
+def fetch(app, day=DAY, behind=""):
+    return app.partner.send("GET", f"{STATEMENTS}/{day}{behind}")
+
+
+def refused(answer, status: int, code: str) -> None:
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+
+
+def rows_of(answer) -> list[dict[str, str]]:
+    assert answer.status_code == 200, answer.text
+    return list(csv.DictReader(io.StringIO("\n".join(answer.text.splitlines()[1:-1]))))
+
+
+@pytest.mark.parametrize("database", ["sqlite_url", "postgres_url"])
+def test_what_a_channel_fetches_is_proven_with_the_root_by_the_command(request, tmp_path, database):
+    with running_service(request.getfixturevalue(database), tmp_path) as service:
+        app = make_showing(service)
+        enter(service, shown_in(app, 20))
+        answer, signature = fetch(app), fetch(app, behind="/signature")
+        root = write_pem("CERTIFICATE", city_keys.read_hierarchy(service.runtime.store).ministry.der)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    assert (answer.headers["Cache-Control"], "ESSC-Signature" in answer.headers) == ("no-store", True)
+    file, trust = tmp_path / "day.csv", tmp_path / "ministry.pem"
+    file.write_bytes(answer.content)
+    (tmp_path / "day.csv.sig").write_bytes(signature.content)
+    trust.write_text(root, encoding="ascii")
+    command = ["statements", "verify", str(file), "--trust", str(trust), "--at", to_text(NEXT_NOON)]
+    done = CliRunner().invoke(main, command)
+    assert (done.exit_code, f"good: {app.channel} 2026-03-02 20 rows" in done.output) == (0, True), done.output
+    file.write_bytes(answer.content.replace(b"online", b"0nline", 1))
+    assert CliRunner().invoke(main, command).exit_code == 1
+
+
+def test_fetched_again_after_a_year_both_are_the_same_and_the_first_is_in_the_audit_trail(town, app):
+    enter(town, shown_in(app, 7))
+    signature, content = fetch(app, behind="/signature").content, fetch(app).content
+    town.clock.step(100 * 86_400)  # the channel's certificate lasts 180 days
+    assert (fetch(app).content, fetch(app, behind="/signature").content) == (content, signature)
+    with town.database.transaction() as connection:
+        signed = sa.select(audit_entries.c.actor, audit_entries.c.subject)
+        found = connection.execute(signed.where(audit_entries.c.act == "statement.signed")).all()
+    assert [tuple(one) for one in found] == [(app.channel, app.channel)]
+
+
+def test_parts_one_after_the_other_are_the_file(town, app, monkeypatch):
+    enter(town, shown_in(app, 25))
+    whole = fetch(app).content
+    monkeypatch.setattr(qr.statements.handing_out, "PART_LINES", 10)
+    parts = [fetch(app, behind=f"?part={part}") for part in (1, 2, 3)]
+    assert [len(part.text.splitlines()) for part in parts] == [10, 10, 8]
+    assert b"".join(part.content for part in parts) == whole
+    refused(fetch(app, behind="?part=4"), 404, "not_found")
+
+
+@pytest.mark.parametrize("part", ["0", "-1", "10001", "x", "1e3", "9" * 5000, ""])
+def test_a_part_that_is_no_number_is_refused(app, part):
+    answer = fetch(app, behind=f"?part={part}")
+    assert answer.status_code == 400, answer.text
+
+
+def test_another_channel_s_day_has_none_of_its_rows(town, app):
+    other = make_showing(town)
+    enter(town, shown_in(app, 5))
+    assert len(rows_of(fetch(app))) == 5
+    assert rows_of(fetch(other)) == []
+    assert app.channel not in fetch(other).text
+
+
+def test_a_day_is_there_from_a_quarter_past_midnight_on(town, app):
+    closes = datetime.fromisoformat("2026-03-03T00:15:00+08:00")
+    town.clock.now = closes - timedelta(milliseconds=1)
+    for behind in ("", "/signature"):
+        refused(fetch(app, behind=behind), 404, "day_not_closed")
+    with town.database.transaction() as connection:
+        assert connection.execute(sa.select(statements)).all() == []
+    town.clock.now = closes
+    assert (fetch(app).status_code, fetch(app, behind="/signature").status_code) == (200, 200)
+
+
+@pytest.mark.parametrize("day", ["2026-03-01", "2026-02-28", "1970-01-01", "0001-01-01"])
+def test_from_before_the_channel_was_registered_there_is_none(town, app, day):
+    refused(fetch(app, day), 404, "not_found")
+    with town.database.transaction() as connection:
+        assert connection.execute(sa.select(statements)).all() == []
+
+
+@pytest.mark.parametrize("day", ["2026-03-03", "2099-12-31", "9999-12-31"])
+def test_a_day_to_come_is_not_closed(app, day):
+    refused(fetch(app, day), 404, "day_not_closed")
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        "yesterday",
+        "20260302",
+        "2026-3-2",
+        "2026-02-30",
+        "2026-W10-1",
+        "2026-03-02T00:00",
+        "-026-03-02",
+        "%202026-03-02",
+        "2026-03-02%0A",
+        "..%5C2026-03-02",
+        "2026-03-02'--",
+        "9" * 4000,
+        "chn_1-2026-03-02.csv",
+    ],
+)
+def test_what_is_no_day_is_refused(app, day):
+    refused(fetch(app, day), 400, "malformed_request")
+    refused(fetch(app, day, "/signature"), 400, "malformed_request")
+
+
+def test_without_the_scope_and_before_it_is_live_a_channel_fetches_nothing(town):
+    bare = make_partner(town, scopes=("carriage", "news"))
+    trying = make_partner(town, "sandbox", scopes=("statements",))
+    for behind in ("", "/signature"):
+        refused(bare.send("GET", f"{STATEMENTS}/{DAY}{behind}"), 403, "scope_missing")
+        refused(trying.send("GET", f"{STATEMENTS}/{DAY}{behind}"), 403, "channel_not_live")
+
+
+def test_where_the_rows_are_not_those_that_were_signed_nothing_is_handed_out(town, app):
+    enter(town, shown_in(app, 3))
+    assert fetch(app).status_code == 200
+    with town.database.transaction() as connection:
+        late = row(9, town.institution, int(START.timestamp() * 1000), channel=app.channel)
+        connection.execute(redemptions.insert(), [late])
+    refused(fetch(app), 409, "statement_changed")
