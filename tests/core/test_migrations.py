@@ -65,7 +65,7 @@ def test_migrating_again_changes_nothing(empty):
 
 
 def test_what_was_signed_for_institutions_is_kept_when_channels_have_statements_too(empty):
-    migrate(empty, "0016")
+    migrate(empty, "0017")
     with empty.transaction() as connection:
         institution = "'ins_1', 'a', 'pharmacy', 0, '330200', '[]', '[]', 0"
         names = "id, name, kind, audience, region, scopes, purposes, created_at"
