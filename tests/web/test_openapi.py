@@ -14,7 +14,6 @@ from werkzeug.test import Client
 from auth.guard import CALLERS
 from tests.channels.carriers import make_carrying
 from tests.channels.news_of_tests import make_told_partner, tell
-from tests.channels.partners import make_partner as make_app
 from tests.device_flow.terminals_of_tests import Rotating, new_key, settle
 from tests.issuance.banks import make_bank
 from tests.login.browser import Browser
@@ -22,6 +21,7 @@ from tests.oauth.clients_of_tests import make_partner, make_relying_party
 from tests.oauth.holder import Holder
 from tests.persons import make_person
 from tests.service import ISSUER, Service
+from tests.web.asking_around import fetch_statements, have_requests_examined
 from tests.web.callers import HEADERS, Proven
 from tests.web.recording import Recording, faults_of, operations_of, resolve, validator_of
 from web.plain_routes import PAGES
@@ -166,7 +166,7 @@ def test_everything_that_the_story_answers_is_as_described(sqlite_service):
     _end_what_rests_on_the_card(unrecorded, phone, card)
     partner = make_told_partner(sqlite_service)
     partner.app.send("GET", "/v1/channel")
-    _have_requests_examined(sqlite_service, partner.app)
+    have_requests_examined(sqlite_service, partner.app)
     sqlite_service.http.get("/v1/platform-certificates")
     _have_a_card_issued(sqlite_service)
     _carry_the_card(sqlite_service)
@@ -177,6 +177,7 @@ def test_everything_that_the_story_answers_is_as_described(sqlite_service):
     tell(sqlite_service)
     partner.app.send("GET", "/v1/news")
     sqlite_service.http.get("/v1/news-keys")
+    fetch_statements(sqlite_service)
     sqlite_service.http.close()
 
     assert [fault for answer in recording.answers for fault in faults_of(description, answer)] == []
@@ -184,23 +185,6 @@ def test_everything_that_the_story_answers_is_as_described(sqlite_service):
     beside = {"POST /v1/enrollments/{enrollment}/abandon", "GET /readyz", "GET /livez", "GET /openapi.json"}
     described = operations_of(description).items()
     assert {label for label, operation in described if PAGES not in operation["tags"]} - seen - beside == set()
-
-
-def _have_requests_examined(service: Service, app: Any) -> None:
-    sent = {"Authorization": app.sign("GET", "/v1/channel?a=b")}
-    claimed = {"method": "GET", "target": "/v1/channel", "header_fields": sent, "base_string": "GET\n"}
-    app.send("POST", "/v1/channel/signature-examinations", json.dumps(claimed).encode())
-    sent = app.send("GET", "/v1/channel").headers["X-Request-Id"]
-    for path in (sent, "req_x", "?limit=1", "?limit=0", "?after=x", ""):
-        app.send("GET", f"/v1/channel/requests{'/' if path[:1] == 'r' else ''}{path}")
-    for given in (claimed, {}):
-        service.http.post("/v1/sandbox/signature-examinations", json=given)
-    trying = make_app(service, "sandbox")
-    trying.send("POST", "/v1/sandbox/news", b'{"kind":"card.issued"}')
-    trying.send("PUT", "/v1/sandbox/switches", b'{"answers":{"times":1,"status":429},"news":null}')
-    trying.send("GET", "/v1/sandbox/switches")
-    trying.send("DELETE", "/v1/sandbox/switches")
-    app.send("POST", "/v1/sandbox/news", b'{"kind":"card.issued"}')
 
 
 def _enrol_a_scanner(service: Service, phone: Any) -> None:

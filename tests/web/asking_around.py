@@ -1,0 +1,32 @@
+"""Partners who ask for what is theirs, well and badly, so that every answer is seen."""
+
+import json
+from typing import Any
+
+from tests.channels.partners import make_partner
+from tests.service import Service
+
+
+def fetch_statements(service: Service) -> None:
+    app, day = make_partner(service, scopes=("statements",)), service.clock().date().isoformat()
+    for after in (0, 2 * 86_400):
+        service.clock.step(after)
+        for behind in ("", "?part=2", "?part=0", "/signature"):
+            app.send("GET", f"/v1/channel/statements/{day}{behind}")
+
+
+def have_requests_examined(service: Service, app: Any) -> None:
+    sent = {"Authorization": app.sign("GET", "/v1/channel?a=b")}
+    claimed = {"method": "GET", "target": "/v1/channel", "header_fields": sent, "base_string": "GET\n"}
+    app.send("POST", "/v1/channel/signature-examinations", json.dumps(claimed).encode())
+    sent = app.send("GET", "/v1/channel").headers["X-Request-Id"]
+    for path in (sent, "req_x", "?limit=1", "?limit=0", "?after=x", ""):
+        app.send("GET", f"/v1/channel/requests{'/' if path[:1] == 'r' else ''}{path}")
+    for given in (claimed, {}):
+        service.http.post("/v1/sandbox/signature-examinations", json=given)
+    trying = make_partner(service, "sandbox")
+    trying.send("POST", "/v1/sandbox/news", b'{"kind":"card.issued"}')
+    trying.send("PUT", "/v1/sandbox/switches", b'{"answers":{"times":1,"status":429},"news":null}')
+    trying.send("GET", "/v1/sandbox/switches")
+    trying.send("DELETE", "/v1/sandbox/switches")
+    app.send("POST", "/v1/sandbox/news", b'{"kind":"card.issued"}')
