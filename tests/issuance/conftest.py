@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from channels.issuance.models import bank_issuances
+from channels.issuance.models import bank_issuances, bank_ports
 from tests.issuance.banks import Bank, make_bank
 from tests.service import START, Service, running_service
 
@@ -27,6 +27,7 @@ def bank(shared_bank: Bank) -> Iterator[Bank]:
     service.clock.now = START
     with service.database.transaction() as connection:  # what a test has left is not the next one's
         connection.execute(bank_issuances.update().values(state="refused"))
+        connection.execute(bank_ports.update().values(failures=0, paused_until=0))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -44,6 +44,7 @@ def away(postgres_server, tmp_path_factory) -> Iterator[Proven]:
     name = postgres_server.create_database()
     with running_service(postgres_server.url(name), tmp_path_factory.mktemp("service")) as service:
         proven = Proven(service, service.enroll(), service.add_till())
+        proven.app_of_card(signs=False)  # while there still is where to enter it
         postgres_server.drop_database(name)
         yield proven
 
