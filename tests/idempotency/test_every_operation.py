@@ -30,6 +30,7 @@ OWN = {
     "POST /v1/terminals/keys",
     "POST /v1/sandbox/signature-examinations",  # explains
     "POST /v1/channel/signature-examinations",
+    "PUT /v1/sandbox/switches",  # sets what it says, however often
 }
 """What needs no kept answer: it writes nothing, or knows its own repetitions."""
 IDS = {
