@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from auth.models import institutions, parties, party_keys
+from auth.published_key import require_unpublished
 from core.clock import to_millis
 from core.database import Database, Statement, changed_one
 from core.errors import Missing
@@ -140,13 +141,15 @@ def register_terminal(
 
 
 def add_key(connection: Connection, party: str, public_key: bytes, *, at: datetime, days: int = 365) -> str:
-    """Give a party one more key, beside those it has, and return its serial."""
+    """Give a party one more key, beside those it has, and return its serial; raises ``PublishedKeyRefused``."""
+    key = read_public_key(public_key)
+    require_unpublished(key)
     serial = new_id("key")
     connection.execute(
         party_keys.insert().values(
             party=party,
             serial=serial,
-            public_key=read_public_key(public_key).hex(),
+            public_key=key.hex(),
             not_before=to_millis(at),
             not_after=to_millis(at + timedelta(days=days)),
         )

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from auth.published_key import PUBLISHED_SERIAL, require_unpublished
 from channels.desk import ChannelDesk
 from channels.errors import CertificateNotAccepted, KeyInUse, TooManyCertificates
 from channels.models import channel_certificates
@@ -49,11 +50,15 @@ class ChannelCertificate:
 
 
 def require_new_key(connection: Connection, given: bytes) -> bytes:
-    """Read a public key that nobody has registered before; raises ``CertificateNotAccepted`` or ``KeyInUse``."""
+    """Read a public key that nobody has registered before.
+
+    Raises ``CertificateNotAccepted``, ``PublishedKeyRefused``, ``KeyInUse``.
+    """
     try:
         public_key = read_public_key(given)
     except InvalidKey as error:
         raise CertificateNotAccepted(str(error)) from error
+    require_unpublished(public_key)
     known = sa.select(channel_certificates.c.serial).where(channel_certificates.c.public_key == public_key.hex())
     if connection.execute(known).first() is not None:
         raise KeyInUse
@@ -76,6 +81,8 @@ def read_given_certificate(desk: ChannelDesk, channel: str, pem: str) -> Certifi
         certificate = desk.verify_certificate(read_certificate(pem), now)
     except SmError as error:
         raise CertificateNotAccepted(f"{error.code}: {error}") from error
+    if f"{certificate.serial:x}" == PUBLISHED_SERIAL:
+        raise CertificateNotAccepted("its serial number stands for the published test key")
     if certificate.subject_common_name != channel:
         raise CertificateNotAccepted("its common name is not the channel's id")
     if certificate.not_after - now > timedelta(days=MOST_DAYS):

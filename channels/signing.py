@@ -1,4 +1,7 @@
-"""What the guard's verifier must know of a channel that signs: one statement, the channel above included."""
+"""What the guard's verifier must know of a channel that signs: one statement, the channel above included.
+
+In a development environment a channel in the sandbox signs with the published test key as well, which no register has.
+"""
 
 import json
 import re
@@ -6,8 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from auth.channel_requests import SigningChannel
+from auth.published_key import PUBLISHED_KEY, PUBLISHED_SERIAL, PublishedKeyRefused, published_key_counts
 from channels.standing import MAY_CALL, effective_standing
 from core.database import Database, Statement
+from core.ground import Ground
 
 _SERIAL = re.compile(r"[1-9a-f][0-9a-f]{0,39}")
 _FIND = Statement(
@@ -16,6 +21,11 @@ _FIND = Statement(
     " FROM channels c JOIN channel_certificates k ON k.channel = c.id LEFT JOIN channels a ON a.id = c.above"
     " WHERE c.id = :channel AND k.serial = :serial"
 )
+_FIND_TRYING = Statement(
+    "SELECT c.id, c.above, c.standing, a.standing, c.scopes, a.scopes, c.algorithms, c.requests_per_minute"
+    " FROM channels c LEFT JOIN channels a ON a.id = c.above WHERE c.id = :channel AND c.standing = 'sandbox'"
+)
+_NO_END = 1 << 62
 
 
 def find_signing_channel(database: Database, channel: str, serial: str) -> SigningChannel | None:
@@ -40,6 +50,45 @@ def find_signing_channel(database: Database, channel: str, serial: str) -> Signi
         not_before=row[11],
         not_after=row[12],
         withdrawn_at=row[13],
+    )
+
+
+def find_calling_channel(ground: Ground, channel: str, serial: str) -> SigningChannel | None:
+    """Find who calls: with one of its certificates, or in the sandbox with the published test key.
+
+    Raises ``PublishedKeyRefused``, the same for channels that stand elsewhere and for those that there are not.
+    """
+    if serial != PUBLISHED_SERIAL:
+        return find_signing_channel(ground.database, channel, serial)
+    found = _find_trying_channel(ground.database, channel) if published_key_counts(ground.settings) else None
+    if found is None:
+        raise PublishedKeyRefused
+    return found
+
+
+def _find_trying_channel(database: Database, channel: str) -> SigningChannel | None:
+    """Find a channel that stands in the sandbox, with the published key; it counts for its own limit alone.
+
+    Whoever has the key uses up nothing of the channel above.
+    """
+    rows = database.look(_FIND_TRYING, {"channel": channel})
+    if not rows or effective_standing(rows[0][2], rows[0][3]) != "sandbox":
+        return None
+    row = rows[0]
+    scopes = set(_listed(row[4]))
+    return SigningChannel(
+        id=row[0],
+        above=row[1],
+        may_call=True,
+        is_live=False,
+        scopes=frozenset(scopes if row[1] is None else scopes & set(_listed(row[5]))),
+        algorithms=frozenset(_listed(row[6])),
+        limits=((row[0], row[7]),),
+        serial=PUBLISHED_SERIAL,
+        public_key=PUBLISHED_KEY,
+        not_before=0,
+        not_after=_NO_END,
+        withdrawn_at=None,
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from auth.published_key import require_unpublished
 from cli.key_ceremony import (
     Act,
     GivenApprovals,
@@ -53,6 +54,8 @@ def _found(place: StorePlace, city: City, given: GivenApprovals) -> list[str] | 
     """Make a whole store. What a crash left unfinished has no log yet, and this is simply done again."""
     plan = first_plan(_details(city), place.clock())
     approvals: list[Approval] = []
+    for key in city.operators.values():
+        require_unpublished(key)
     if city.environment == "production":
         require_distinct_operators(city.operators)
     if given.dry_run:

@@ -11,6 +11,7 @@ import click
 from auth.signed_forms.received import Received
 from channels.doctor.claimed import claimed_request
 from channels.doctor.examination import Doctor, Examined, FindApp, KnownApp, KnownKey, examine
+from channels.doctor.known_apps import published_key
 from channels.doctor.told import told
 from cli import Failed
 from cli.key_store_options import FILE, read_file, surroundings
@@ -85,11 +86,12 @@ def _examine(
     claimed: Received, keys: Sequence[KnownKey], public_key: bytes | None, theirs: bytes | None, now: datetime
 ) -> Examined:
     """Examine as the service would, with the keys that were given; without any, all but the signature is looked at."""
-    named = _examine_with(claimed, lambda _app: KnownApp(keys), theirs, now)
+    known = [*keys, published_key(counts=True)]
+    named = _examine_with(claimed, lambda _app: KnownApp(known), theirs, now)
     if public_key is None:
         return named
     alone = KnownKey(named.serial or _ANY_SERIAL, public_key)
-    return _examine_with(claimed, lambda _app: KnownApp([alone, *keys]), theirs, now)
+    return _examine_with(claimed, lambda _app: KnownApp([alone, *known]), theirs, now)
 
 
 def _examine_with(claimed: Received, find_app: FindApp, theirs: bytes | None, now: datetime) -> Examined:
@@ -129,7 +131,8 @@ def _lines(shown: dict[str, Any]) -> Iterator[str]:
         yield f"  ours        {found['ours']}"
         yield f"  yours       {found['theirs']}"
     key, clock = shown["key"], shown["clock"]
-    yield f"certificate   {key['serial_no'] or '-'} {key['state'] or 'not given'}"
+    published = " (the published test key: in the sandbox alone · 公开测试密钥，仅限沙箱)" if key["published"] else ""
+    yield f"certificate   {key['serial_no'] or '-'} {key['state'] or 'not given'}{published}"
     yield f"clock         {'-' if clock['skew'] is None else format(clock['skew'], '+d')} seconds of {clock['allowed']}"
     yield f"signature     {shown['signature']}"
     for one in shown["diagnosis"]:

@@ -18,7 +18,7 @@ from channels.destinations import resolve_host
 from channels.issuance.desk import IssuanceDesk
 from channels.news_signing import NewsKeys
 from channels.posting import HttpPost
-from channels.signing import find_signing_channel
+from channels.signing import find_calling_channel, find_signing_channel
 from core.ground import Ground
 from ecard.desk import EnrollmentDesk
 from qr.desk import CodeDesk
@@ -37,7 +37,7 @@ def open_channel_requests(ground: Ground, provider: Provider) -> SignedRequests[
     """Let the guard's verifier find channels in the register."""
 
     def find(channel: str, serial: str) -> SigningChannel | None:
-        return find_signing_channel(ground.database, channel, serial)
+        return find_calling_channel(ground, channel, serial)
 
     return SignedRequests(ground, provider, ChannelRegister(ground, find))
 

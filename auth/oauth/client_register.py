@@ -16,11 +16,13 @@ from auth.oauth.profiles import CODE, DEVICE, PROFILES, Profile
 from auth.oauth.redirects import require_registrable
 from auth.oauth.scopes import SCOPES
 from auth.oauth.stored_secrets import StoredSecrets
+from auth.published_key import require_unpublished
 from core.clock import to_millis
 from core.database import changed_one
 from core.errors import Kind, Malformed, Missing, Refusal
 from core.ids import new_id
 from sm.sm2 import Provider
+from sm.token_keys import SM2
 
 MOST_LIVE = 2
 """Keys a client may have at a time: the old one and the new one while it changes them (threats.md C2)."""
@@ -87,13 +89,18 @@ def register_client(connection: Connection, given: Registration, *, default_audi
 def add_client_key(
     connection: Connection, provider: Provider, client: str, jwk: dict[str, Any], *, at: datetime, days: int = 365
 ) -> str:
-    """Give a client one more public key and return its kid; raises ``Malformed`` or ``TooManyClientKeys``."""
+    """Give a client one more public key and return its kid.
+
+    Raises ``Malformed``, ``PublishedKeyRefused`` or ``TooManyClientKeys``.
+    """
     given = jwk.get("kid")
     kid = given if isinstance(given, str) and 0 < len(given) <= 64 else new_id("key")
     try:
-        read_public_jwk(jwk, kid, provider)
+        read = read_public_jwk(jwk, kid, provider)
     except ValueError as error:
         raise Malformed(f"the key cannot be used: {error}") from error
+    if SM2.algorithm in read.algorithms:
+        require_unpublished(read.key.public_key)
     _add(connection, client, kid, {"jwk": {**jwk, "kid": kid}}, at=at, days=days)
     return kid
 

@@ -30,16 +30,23 @@ _LINE_CODES = {
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """A key that may have signed, by its serial number; where a date is None nothing is known of it."""
+    """A key that may have signed, by its serial number; where a date is None nothing is known of it.
+
+    ``is_published`` marks the test key that everybody has; ``counts`` tells whether it is good for this channel.
+    """
 
     serial: str
     public_key: bytes
     not_before: datetime | None = None
     not_after: datetime | None = None
     is_withdrawn: bool = False
+    is_published: bool = False
+    counts: bool = True
 
     def state(self, now: datetime) -> str:
-        """Tell how it stands: valid, withdrawn, expired or not_yet_valid."""
+        """Tell how it stands: valid, withdrawn, expired, not_yet_valid, or published where the test key counts not."""
+        if not self.counts:
+            return "published"
         if self.is_withdrawn:
             return "withdrawn"
         if self.not_after is not None and now >= self.not_after:
@@ -186,8 +193,14 @@ def _search(
         found = _search_with(doctor, examined, parts, signature, key, their_base)
         if found is not None:
             is_named = key == examined.key or examined.key is None  # an unknown serial was told already
-            return found if is_named else [Finding("key_of_other_certificate", f"that of {key.serial}"), *found]
+            return found if is_named else [*_of_other(key), *found]
     return []
+
+
+def _of_other(key: KnownKey) -> list[Finding]:
+    """Name the key that signed in place of the one that the request names."""
+    named = Finding("key_of_other_certificate", f"that of {key.serial}")
+    return [named, Finding("key_published")] if key.is_published else [named]
 
 
 def _search_with(
@@ -249,7 +262,7 @@ def _explain_form(doctor: Doctor, examined: Examined, given: UnverifiedRequest, 
         ways = other_ways(doctor.provider, key.public_key, ())
         for way in (right_way(doctor.provider, key.public_key), *ways):
             if way.holds(given.base, given.signature):
-                examined.find(way.code or "key_of_other_certificate", way.detail or f"that of {key.serial}")
+                examined.findings.extend([Finding(way.code, way.detail)] if way.code else _of_other(key))
                 return
     if not examined.findings:
         examined.find("unexplained")

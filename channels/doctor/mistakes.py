@@ -92,6 +92,11 @@ MISTAKES: Mapping[str, Mistake] = {
     "key_withdrawn": Mistake("该证书已停用。", "This certificate was withdrawn: sign with another one."),
     "key_expired": Mistake("该证书已过期。", "This certificate is over: sign with another one."),
     "key_not_yet_valid": Mistake("该证书尚未生效。", "This certificate is not good yet."),
+    "key_published": Mistake(
+        "签名使用了公开的测试密钥（serial_no 7e57），仅对开发环境的沙箱渠道有效，请改用自己的密钥。",
+        "The published test key (serial_no 7e57) signed this. It counts for channels in a development environment's"
+        " sandbox alone: sign with a key of your own.",
+    ),
     "key_of_other_certificate": Mistake(
         "签名由另一证书的密钥生成，serial_no 与密钥不符。",
         "The signature was made by the key of another certificate: serial_no and key do not belong together.",

@@ -51,7 +51,7 @@ def examine_in_the_sandbox(given: dict[str, Any]) -> dict[str, Any]:
     """
     desk = _desk()
     with desk.ground.database.transaction() as connection:
-        return _examined(desk, sandbox_apps(connection), given)
+        return _examined(desk, sandbox_apps(connection, desk.ground.settings), given)
 
 
 @doctor.post("/channel/signature-examinations")
@@ -63,7 +63,7 @@ def examine_own(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
     count_examination(f"channel:{caller.id}")
     desk = _desk()
     with desk.ground.database.transaction() as connection:
-        return _examined(desk, own_app(connection, caller.id), given)
+        return _examined(desk, own_app(connection, desk.ground.settings, caller.id), given)
 
 
 def _desk() -> ChannelDesk:

@@ -56,7 +56,12 @@ class ExaminedKeySchema(Schema):
     serial_no = fields.String(required=True, allow_none=True)
     found = fields.Boolean(required=True)
     state = fields.String(
-        required=True, allow_none=True, metadata={"description": "valid, withdrawn, expired or not_yet_valid"}
+        required=True,
+        allow_none=True,
+        metadata={"description": "valid, withdrawn, expired, not_yet_valid or published"},
+    )
+    published = fields.Boolean(
+        required=True, metadata={"description": "whether it is the published test key, which everybody has"}
     )
     not_before = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})
     not_after = fields.String(required=True, allow_none=True, metadata={"format": "date-time"})

@@ -49,6 +49,7 @@ def _told_key(examined: Examined, now: datetime) -> dict[str, Any]:
         "serial_no": examined.serial,
         "found": key is not None,
         "state": None if key is None else key.state(now),
+        "published": key is not None and key.is_published,
         "not_before": None if key is None or key.not_before is None else to_text(key.not_before),
         "not_after": None if key is None or key.not_after is None else to_text(key.not_after),
     }

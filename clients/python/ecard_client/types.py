@@ -230,8 +230,10 @@ ExaminedKey = TypedDict(
     {
         "serial_no": str | None,
         "found": bool,
-        # valid, withdrawn, expired or not_yet_valid
+        # valid, withdrawn, expired, not_yet_valid or published
         "state": str | None,
+        # whether it is the published test key, which everybody has
+        "published": bool,
         "not_before": str | None,
         "not_after": str | None,
     },

@@ -175,8 +175,10 @@ export interface ExaminedClock {
 export interface ExaminedKey {
   serial_no: string | null;
   found: boolean;
-  /** valid, withdrawn, expired or not_yet_valid */
+  /** valid, withdrawn, expired, not_yet_valid or published */
   state: string | null;
+  /** whether it is the published test key, which everybody has */
+  published: boolean;
   not_before: string | null;
   not_after: string | null;
 }
