@@ -7,16 +7,17 @@ channel: a receiver that keeps the highest one it saw is not undone by an older 
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from channels.carriage.book import as_event_of_carriage
 from channels.carriers import Carrier, Pseudonym, carrier_of_channel, channels_of_card, is_told
 from channels.endpoints import list_standing_endpoints
-from channels.models import carriages, news, news_counts, news_deliveries
+from channels.models import news, news_counts, news_deliveries
 from core.clock import from_millis, to_millis, to_text
 from core.database import insert_if_new
 from core.errors import Missing
@@ -86,23 +87,11 @@ def record_news(connection: Connection, event: Event, name: Pseudonym, at: datet
 
     The caller lets events in one by one in the order of the outbox: that is the order of sequences.
     """
-    event = _of_own_carriage(connection, event)
+    event = as_event_of_carriage(connection, event)
     if event.kind not in NEWS_KINDS:
         return 0
     carriers = _carriers(connection, event, name)
     return sum(record_news_of(connection, event, carrier, at) for carrier in carriers)
-
-
-def _of_own_carriage(connection: Connection, event: Event) -> Event:
-    """Tell the end of a link as that of the carriage that rested on it, if there was one."""
-    if event.kind != "link.ended":
-        return event
-    query = sa.select(carriages.c.id, carriages.c.channel).where(carriages.c.link == event.content["grant"])
-    row = connection.execute(query).first()
-    if row is None:
-        return event
-    content = {"carriage": row.id, "channel": row.channel, "because": event.content["because"]}
-    return replace(event, kind="carriage.ended", content=content)
 
 
 def _carriers(connection: Connection, event: Event, name: Pseudonym) -> Sequence[Carrier]:

@@ -51,6 +51,12 @@ def record_event(connection: Connection, kind: str, *, card: str | None, content
     return event_id
 
 
+def is_waiting(connection: Connection, *, before: datetime) -> bool:
+    """Tell whether something that happened before a moment has not been told yet."""
+    untold = sa.select(outbox.c.number).where(outbox.c.told_at.is_(None), outbox.c.happened_at < to_millis(before))
+    return connection.execute(untold.limit(1)).first() is not None
+
+
 def claim_events(connection: Connection, *, at: datetime, most: int = 100) -> Iterator[Event]:
     """Take the oldest untold events and mark them told in the running transaction.
 

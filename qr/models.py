@@ -47,6 +47,21 @@ card_faces = sa.Table(
     sa.Column("ended_at", Millis, nullable=True),
 )
 
+carriage_records = sa.Table(
+    "carriage_records",
+    metadata,
+    sa.Column("number", RowNumber, primary_key=True, autoincrement=True),
+    sa.Column("channel", sa.String(40), nullable=False),
+    sa.Column("id", sa.String(40), nullable=False),
+    sa.Column("kind", sa.String(60), nullable=False),
+    sa.Column("card", sa.String(40), nullable=False, index=True),
+    sa.Column("result", sa.String(40), nullable=False),
+    sa.Column("recorded_at", Millis, nullable=False),
+    sa.UniqueConstraint("channel", "id"),
+)
+"""What happened to the cards that a channel carries, beside their codes: only added to, never changed."""
+sa.Index("ix_carriage_records_recorded", carriage_records.c.channel, carriage_records.c.recorded_at)
+
 offline_duplicates = sa.Table(
     "offline_duplicates",
     metadata,

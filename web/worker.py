@@ -11,7 +11,9 @@ from sqlalchemy.engine import Connection
 
 from auth.kept_answers import forget_answers
 from auth.models import signed_requests
+from auth.oauth.grants import end_links_that_ran_out
 from auth.oauth.housekeeping import forget_what_is_over
+from channels.carriage.book import enter_in_book
 from channels.certificates import warn_of_ends
 from channels.issuance.finishing import finish_one
 from channels.issuance.records import forget_numbers
@@ -93,6 +95,7 @@ class Worker:
             forget_answers(connection, ground.clock())
             forget_numbers(connection, ground.clock())
             forget_requests(connection, ground.clock())
+            end_links_that_ran_out(ground, connection)
         self._warn_of_certificates()
         return self._runtime.durable_ephemeral.forget_expired()
 
@@ -105,6 +108,7 @@ class Worker:
             _log.warning("certificate_expiring", channel=certificate.channel, serial=certificate.serial, ends_at=ends)
 
     def _tell_channels(self, connection: Connection, event: OutboxEvent) -> None:
+        enter_in_book(connection, event)
         record_news(connection, event, self._runtime.news.name, self._runtime.ground.clock())
 
     def _try(self, work: Callable[[], int]) -> int:

@@ -20,8 +20,8 @@ from core.ground import Ground
 from core.ids import new_id
 from core.outbox import record_event
 
-REPLACED = "replaced"
-"""Why a link ends when the same holder makes the next one with the same client."""
+REPLACED, EXPIRED = "replaced", "expired"
+"""Why a link ends when the same holder makes the next one with the same client; when its time is over."""
 
 _COLUMNS = [column.name for column in oauth_grants.columns if column.name != "subject"]
 LIVE_GRANT_COLUMNS = ", ".join(f"g.{name}" for name in _COLUMNS)
@@ -196,6 +196,15 @@ def end_links_of(ground: Ground, connection: Connection, card: str, client: str,
 def end_grants_of_device(ground: Ground, connection: Connection, device: str, *, because: str, actor: str) -> int:
     """End everything that was granted by way of one phone; return how many grants that were."""
     return _end_all(ground, connection, oauth_grants.c.device == device, because=because, actor=actor)
+
+
+def end_links_that_ran_out(ground: Ground, connection: Connection, *, most: int = 100) -> int:
+    """End the links whose time is over, so that this is an event like every other end; the worker calls it."""
+    grants = oauth_grants.c
+    open_links = sa.and_(grants.subject.is_not(None), grants.ended_at.is_(None))
+    run_out = sa.select(grants.id).where(open_links, grants.expires_at <= to_millis(ground.clock()))
+    ids = connection.execute(run_out.order_by(grants.expires_at).limit(most)).scalars().all()
+    return sum(end_grant(ground, connection, grant, because=EXPIRED, actor="worker") for grant in ids)
 
 
 def _end_all(

@@ -85,6 +85,13 @@ oauth_grants = sa.Table(
     sa.Index(None, "card", "client"),
     sa.Index(None, "subject", "client"),
 )
+_OPEN_LINK = sa.and_(oauth_grants.c.subject.is_not(None), oauth_grants.c.ended_at.is_(None))
+sa.Index(
+    "ix_oauth_grants_open_links",
+    oauth_grants.c.expires_at,
+    postgresql_where=_OPEN_LINK,
+    sqlite_where=_OPEN_LINK,
+)
 
 authorization_codes = sa.Table(
     "authorization_codes",

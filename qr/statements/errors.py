@@ -12,6 +12,17 @@ class DayNotClosed(Refusal):
     next_zh = "请于次日 0 时 15 分（北京时间）之后重试。"
 
 
+class StatementNotReady(Refusal):
+    """The day is over, and its file is made in a while: ``retry_after`` says when to come again."""
+
+    kind = Kind.MISSING
+    code = "statement_not_ready"
+    title_en = "The statement of this day is not made yet."
+    title_zh = "该业务日的对账单尚未生成。"
+    next_en = "Ask again after the time given in Retry-After."
+    next_zh = "请按 Retry-After 给出的时间稍候再试。"
+
+
 class StatementChanged(Refusal):
     kind = Kind.CONFLICT
     code = "statement_changed"
@@ -46,10 +57,10 @@ class StatementCutOff(StatementUnreadable):
 
 class StatementRowTwice(StatementUnreadable):
     code = "statement_row_twice"
-    title_en = "The file names one redemption twice."
-    title_zh = "文件中同一核销记录出现两次。"
-    next_en = "Have the file made anew; each redemption stands in it once."
-    next_zh = "请重新生成文件，每笔核销只能出现一次。"
+    title_en = "The file names one record twice."
+    title_zh = "文件中同一记录出现两次。"
+    next_en = "Have the file made anew; each record stands in it once."
+    next_zh = "请重新生成文件，每条记录只能出现一次。"
 
 
 class StatementAltered(StatementUnreadable):

@@ -8,7 +8,8 @@ r"""How a statement is written: CSV in UTF-8, lines ended by LF, one spelling fo
     red_…,…
     ESSC-STATEMENT-END,2,<SM3 of all bytes before this line, 64 hexadecimal digits>
 
-A channel's has ``channel,chn_…`` in its first line, and the columns ``id,recorded_at,redeemed_at,result,card``.
+A channel's has ``channel,chn_…`` in its first line, and the columns ``id,kind,recorded_at,happened_at,result,card``:
+first its codes that were taken, then what became of the cards that it carries.
 """
 
 import csv
@@ -23,10 +24,10 @@ END = "ESSC-STATEMENT-END"
 ID = "id"
 COLUMNS: Mapping[OwnerKind, tuple[str, ...]] = {
     "institution": (ID, "recorded_at", "redeemed_at", "terminal", "purpose", "result", "reference", "pseudonym"),
-    "channel": (ID, "recorded_at", "redeemed_at", "result", "card"),
+    "channel": (ID, "kind", "recorded_at", "happened_at", "result", "card"),
 }
 """Each knows what it was told at the time and no more: where and for what a code was taken is no channel's to know."""
-TIMES = frozenset({"recorded_at", "redeemed_at"})
+TIMES = frozenset({"recorded_at", "redeemed_at", "happened_at"})
 
 
 def write_head(owner: Owner, day: date, count: int) -> bytes:

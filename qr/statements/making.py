@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from auth.parties import require_institution
-from core.clock import to_millis
+from core.clock import from_millis, to_millis
 from core.database import insert_if_new
 from core.ground import Ground
+from core.outbox import is_waiting
 from qr.models import statements
 from qr.statements.business_day import BusinessDay, require_closed
-from qr.statements.errors import StatementChanged
+from qr.statements.errors import StatementChanged, StatementNotReady
 from qr.statements.form import file_name, write_end, write_head, write_rows
 from qr.statements.owner import Owner
 from qr.statements.records import count_records, read_pages
@@ -26,6 +27,7 @@ from qr.statements.signature import write_signature
 from sm.digest import start_sm3
 from sm.sm2 import Signer
 
+TOLD_SOON = 60  # seconds
 Progress = Callable[[int, int], None]
 """Told rows written and rows in all."""
 
@@ -175,8 +177,16 @@ def _find_basis(desk: StatementDesk, owner: Owner, day: date) -> _Basis:
         else:
             sector = desk.sector_of(connection, owner.id)
         kept = _find_kept(connection, owner, day)
-    span = require_closed(day, desk.ground.clock())
+        span = require_closed(day, desk.ground.clock())
+        if owner.kind == "channel":
+            _require_told(connection, span)
     return _Basis(span, sector, None) if kept is None else _Basis(span, kept.sector, kept.signature)
+
+
+def _require_told(connection: Connection, span: BusinessDay) -> None:
+    """Wait until all that happened on the day is in the book of carriages: the worker enters it as it tells it."""
+    if is_waiting(connection, before=from_millis(span.end)):
+        raise StatementNotReady("something of that day is still being told", retry_after=TOLD_SOON)
 
 
 def _keep(

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from core.clock import to_millis
 from qr.statements.business_day import business_day
 from qr.statements.owner import Owner
+from web.worker import Worker
 
 DAY = date(2026, 3, 2)
 NEXT_NOON = datetime.fromisoformat("2026-03-03T12:00:00+08:00")
@@ -71,7 +72,14 @@ def a_day_of(institution: str, count: int, day: date = DAY) -> list[dict[str, An
 
 
 def close_day(service: Any) -> None:
+    """Let it be noon of the next day, and all be told that happened before."""
     service.clock.now = NEXT_NOON
+    tell_all(service)
+
+
+def tell_all(service: Any) -> None:
+    while Worker(service.runtime).tell():
+        pass
 
 
 def millis(text: str) -> int:

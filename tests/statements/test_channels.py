@@ -23,7 +23,7 @@ from tests.oauth.clients_of_tests import make_partner as make_client
 from tests.oauth.holder import make_holder
 from tests.servers import PostgresServer
 from tests.service import START, running_service
-from tests.statements.channels import make_showing, owner_of, shown_in
+from tests.statements.channels import carried_by, enter_carried, make_showing, owner_of, shown_in
 from tests.statements.records import DAY, a_day_of, close_day, enter, institution_of, millis, nothing, row
 
 NAMES = COLUMNS["channel"]
@@ -47,11 +47,13 @@ def test_a_code_shown_in_the_app_stands_in_its_channel_s_day_under_the_name_that
     linked.sign()
     done = till.redeem(linked.show().json()["code"], "medical").json()
     close_day(city)
-    head, names, found, end = lines_of(app)
-    assert head == ["ESSC-STATEMENT-1", "channel", app.channel, "2026-03-02", "1"]
-    assert names == ["id", "recorded_at", "redeemed_at", "result", "card"]
-    assert found == [done["id"], "2026-03-02T08:00:01.000Z", "2026-03-02T08:00:01.000Z", "online", linked.link.subject]
-    assert end[:2] == ["ESSC-STATEMENT-END", "1"]
+    head, names, found, signed, end = lines_of(app)
+    assert head == ["ESSC-STATEMENT-1", "channel", app.channel, "2026-03-02", "2"]
+    assert names == ["id", "kind", "recorded_at", "happened_at", "result", "card"]
+    at, subject = "2026-03-02T08:00:01.000Z", linked.link.subject
+    assert found == [done["id"], "code.redeemed", at, at, "online", subject]
+    assert signed[1:] == ["carriage.signed", at, at, "001", subject]
+    assert end[:2] == ["ESSC-STATEMENT-END", "2"]
 
 
 def test_neither_card_nor_place_nor_purpose_nor_pseudonym_of_an_institution_is_told(town, out):
@@ -197,16 +199,17 @@ def changed(line, **values):
 
 def test_of_100000_rows_of_a_partner_all_100_planted_differences_are_found_and_none_else(city):
     app = make_showing(city)
-    enter(city, shown_in(app, 100_000))
+    enter(city, shown_in(app, 60_000))
+    enter_carried(city, carried_by(app, 40_000))
     ours = io.BytesIO()
     write_statement(city.runtime.statements, owner_of(app), DAY, ours, nothing)
     lines = list(csv.reader(io.StringIO(ours.getvalue().decode())))[2:-1]
     assert len(lines) == 100_000
-    places = range(500, 100_000, 1000)
+    places = [500 + 1000 * (number * 37 % 100) for number in range(100)]  # of each sort in codes and carriages
     missing = {lines[place][0] for place in places[:34]}
-    altered = {lines[place][0]: NAMES[1 + number % 4] for number, place in enumerate(places[34:67])}
-    extra = [changed(lines[place], id=f"red_x{place}") for place in places[67:]]
-    values = {"recorded_at": "2026-03-02T01:02:03.004Z", "redeemed_at": "2026-03-02T01:02:03.005Z"}
+    altered = {lines[place][0]: NAMES[1 + number % 5] for number, place in enumerate(places[34:67])}
+    extra = [changed(lines[place], id=f"{lines[place][0][:3]}_x{place}") for place in places[67:]]
+    values = {"recorded_at": "2026-03-02T01:02:03.004Z", "happened_at": "2026-03-02T01:02:03.005Z"}
     theirs = [
         changed(line, **{name: values.get(name, "other")}) if (name := altered.get(line[0])) else tuple(line)
         for line in reversed(lines)
@@ -218,6 +221,8 @@ def test_of_100000_rows_of_a_partner_all_100_planted_differences_are_found_and_n
     assert {one.id for one in found if one.kind == "ours_only"} == missing
     assert {one.id for one in found if one.kind == "theirs_only"} == {line[0] for line in extra}
     assert {one.id: one.column for one in found if one.kind == "differing"} == altered
+    for kind in ("ours_only", "theirs_only", "differing"):
+        assert {one.id.partition("_")[0] for one in found if one.kind == kind} == {"red", "evt"}
     assert len(found) == totals.ours_only + totals.theirs_only + totals.differing == 100
 
 
