@@ -5,12 +5,14 @@ from typing import Any
 
 from tests.channels.partners import make_partner
 from tests.service import Service
+from web.worker import Worker
 
 
 def fetch_statements(service: Service) -> None:
     app, day = make_partner(service, scopes=("statements",)), service.clock().date().isoformat()
     for after in (0, 2 * 86_400):
         service.clock.step(after)
+        Worker(service.runtime).tell()
         for behind in ("", "?part=2", "?part=0", "/signature"):
             app.send("GET", f"/v1/channel/statements/{day}{behind}")
 
