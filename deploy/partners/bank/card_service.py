@@ -67,6 +67,10 @@ class CardService:
         """See how a card in the bank's app stands."""
         return self.channel.call(_get(f"/v1/carriages/{name}"))
 
+    def end_carriage(self, name: str, out_request_no: str) -> dict[str, Any]:
+        """Take a card out of the bank's app; under the number of an ending with a token it is the same act."""
+        return self.channel.call(_post(f"/v1/carriages/{name}/end", out_request_no=out_request_no))
+
     def carriages(self) -> Iterator[dict[str, Any]]:
         """See all of them."""
         after: str | None = None

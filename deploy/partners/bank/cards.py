@@ -49,6 +49,12 @@ def list_cards(connection: sqlite3.Connection) -> list[Card]:
     return [_card_of(row) for row in connection.execute("SELECT * FROM cards ORDER BY subject")]
 
 
+def has_unowned(connection: sqlite3.Connection) -> bool:
+    """Tell whether cards are carried of which nobody knows whose they are: the database was lost and made anew."""
+    query = "SELECT 1 FROM cards WHERE state <> 'revoked' AND subject NOT IN (SELECT subject FROM links) LIMIT 1"
+    return connection.execute(query).fetchone() is not None
+
+
 def keep_view(connection: sqlite3.Connection, view: Mapping[str, Any]) -> None:
     """Keep a carriage as the card service shows it; an older view than the one that is known changes nothing."""
     connection.execute(
@@ -109,6 +115,16 @@ def mark_looked(connection: sqlite3.Connection, card: Card) -> None:
 def note_loss(connection: sqlite3.Connection, subject: str) -> None:
     """Note that the holder has reported the chip card lost here."""
     _set(connection, subject, "standing", "suspended")
+
+
+def note_shown(connection: sqlite3.Connection, customer: str, card: Card) -> bool:
+    """Note how a customer is shown a card; tell whether it was shown otherwise before."""
+    now = (card.subject, card.state, card.standing or "", card.level or "")
+    row = connection.execute(
+        "SELECT subject, state, standing, level FROM shown WHERE customer = ?", (customer,)
+    ).fetchone()
+    connection.execute("INSERT OR REPLACE INTO shown VALUES (?, ?, ?, ?, ?)", (customer, *now))
+    return row is not None and row["subject"] == card.subject and tuple(row) != now
 
 
 def _set(connection: sqlite3.Connection, subject: str, column: str, value: str | None) -> None:

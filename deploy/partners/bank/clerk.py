@@ -27,12 +27,12 @@ class Clerk:
 
     desk: Desk
     pause: float = 2.0
+    has_taken_stock: bool = False
     _woken: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
 
     def work(self) -> None:
-        """Take stock, then go on until ``end``."""
-        self._try(self.take_stock)
+        """Go on until ``end``."""
         while not self._over.is_set():
             self.work_once()
             self._woken.wait(self.pause)
@@ -48,8 +48,9 @@ class Clerk:
         self._woken.set()
 
     def work_once(self) -> None:
-        """Do each of the tasks once; one that fails holds no other up."""
-        for task in (self.read_news, self.follow_issuances, self.look_again):
+        """Do each of the tasks once; one that fails holds no other up. Stock is taken once after each start."""
+        first = () if self.has_taken_stock else (self.take_stock,)
+        for task in (*first, self.read_news, self.follow_issuances, self.look_again, self.desk.go_on):
             self._try(task)
 
     def _try(self, task: Callable[[], object]) -> None:
@@ -65,6 +66,7 @@ class Clerk:
             with self.desk.database.transaction() as connection:
                 keep_view(connection, view)
             found += 1
+        self.has_taken_stock = True
         return found
 
     def read_news(self) -> int:

@@ -49,6 +49,13 @@ CREATE TABLE IF NOT EXISTS cards (
     news_sequence INTEGER NOT NULL DEFAULT 0,
     looked_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE TABLE IF NOT EXISTS shown (
+    customer TEXT PRIMARY KEY REFERENCES customers,
+    subject TEXT NOT NULL,
+    state TEXT NOT NULL,
+    standing TEXT NOT NULL,
+    level TEXT NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS acts (
     out_request_no TEXT PRIMARY KEY,
     customer TEXT NOT NULL REFERENCES customers,

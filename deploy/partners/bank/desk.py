@@ -2,29 +2,51 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ecard_client.tokens import draw_es256_key
 
-from bank.acts import END, ISSUE, LOSS, PAY, SIGN, begin_act, end_act, list_open, name_issuance, new_number, refuse_act
-from bank.authorization import Token, has_ended
+from bank.acts import (
+    CHECK,
+    END,
+    ISSUE,
+    LOSS,
+    PAY,
+    SIGN,
+    SIGNED,
+    UNCONFIRMED,
+    Act,
+    begin_act,
+    end_act,
+    list_open,
+    name_issuance,
+    new_number,
+    refuse_act,
+)
+from bank.authorization import JourneyRefused, Token, has_ended
 from bank.calls import CardServiceRefused, CardServiceSilent
 from bank.card_service import CardService
-from bank.cards import Card, end_card, find_card, keep_view, note_loss
+from bank.cards import Card, end_card, find_card, keep_view, note_loss, note_shown
 from bank.customers import Customer
 from bank.database import Database
 from bank.links import Journey, Link, end_link, find_link, keep_journey, keep_link, take_journey
 from bank.sessions import Session
+from bank.unanswered import OLD_SECONDS, Sent, Unanswered
 
 _LINKED = "openid offline_access card.read card.present card.uses"
 SCOPES = {
     SIGN: _LINKED,
+    CHECK: _LINKED,
     PAY: f"{_LINKED} card.pay",
     LOSS: "openid card.report_loss",
     END: "openid card.unlink",
 }
-_LEVELS = {PAY: "L3"}
+_LEVELS = {CHECK: "L3", PAY: "L3"}
+"""A login at L3 takes the card's password, or the chip."""
+UNLINKED = "003"
+UNAUTHORIZED = 401
 NOT_USABLE = "card_not_usable"
 """The link stands, but its card is stopped: lost, or paused by one of the two sides."""
 
@@ -35,6 +57,25 @@ class NotLinked(Exception):
     """This customer has no card in the app."""
 
 
+class LinkEnded(NotLinked):
+    """There was a link, and it has ended: a redirect makes it anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a customer's card stands, and what is to be said of it.
+
+    Attributes:
+        card: None where there is none in the app.
+        is_changed: whether it stands otherwise than the customer was shown last, and not by what was done here.
+        is_silent: whether the card service did not answer, so that this is what the bank knew already.
+    """
+
+    card: Card | None
+    is_changed: bool = False
+    is_silent: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """The bank's side of everything; made once."""
@@ -42,12 +83,13 @@ class Desk:
     database: Database
     service: CardService
     now: Callable[[], float] = time.time
+    unanswered: Unanswered = field(default_factory=Unanswered)
 
     @property
     def seconds(self) -> int:
         return int(self.now())
 
-    # ── by redirect: link, open payment, report loss, unlink ─────────────────────────────────────────────────────
+    # ── by redirect: link, prove the password, open payment, report loss, unlink ─────────────────────────────────
 
     def begin_journey(self, customer: str, act: str) -> str:
         """Push a request for an act and return the address to which the customer's browser goes."""
@@ -62,32 +104,87 @@ class Desk:
         """Take the customer's browser back, do the act, and return its result.
 
         Raises ``JourneyRefused``, ``CardServiceRefused`` and ``CardServiceSilent``; after the last one the act is open
-        and ``settle`` goes on with it.
+        and ``go_on`` sends it again.
         """
         with self.database.transaction() as connection:
             journey = take_journey(connection, came_back.get("state", ""), customer, self.seconds)
         if journey is None:
-            raise NotLinked
+            raise JourneyRefused("other_journey")
         token, subject = self.service.authorization.finish(journey.begun, came_back, journey.app_key)
-        with self.database.transaction() as connection:
-            begin_act(connection, journey.out_request_no, customer, journey.act, self.seconds)
-            if journey.act in (SIGN, PAY):
-                keep_link(connection, Link(customer, subject, journey.app_key), self.seconds)
+        self._begin_act(journey, subject)
         self.service.authorization.forget(subject)
-        return self._do(token, subject, journey)
+        return self._send(Sent(token, subject, journey))
+
+    def go_on(self) -> None:
+        """Send again what was not answered, each under its number; then give up what no token can go on with."""
+        for sent in self.unanswered.list(self.now()):
+            try:
+                self._send(sent)
+            except (CardServiceRefused, CardServiceSilent):
+                continue  # written down, or kept for the next time
+        with self.database.transaction() as connection:
+            left = [*list_open(connection, END), *list_open(connection, LOSS)]
+        for act in left:
+            if act.begun_at <= self.seconds - OLD_SECONDS and not self.unanswered.has(act.out_request_no):
+                self._give_up(act)
+
+    def _begin_act(self, journey: Journey, subject: str) -> None:
+        """Write the act down, and whose card it is: that was proven in this login, whatever becomes of the act."""
+        with self.database.transaction() as connection:
+            link = find_link(connection, journey.customer)
+            if journey.act in (LOSS, END) and (link is None or link.subject != subject):
+                raise JourneyRefused("other_holder")
+            begin_act(connection, journey.out_request_no, journey.customer, journey.act, self.seconds)
+            if journey.act in SIGNED:
+                keep_link(connection, Link(journey.customer, subject, journey.app_key), self.seconds)
+
+    def _send(self, sent: Sent) -> str:
+        """Do an act, for the first time or again; one without an answer is kept."""
+        try:
+            result = self._do(sent.token, sent.subject, sent.journey)
+        except CardServiceSilent:
+            self.unanswered.keep(sent)
+            raise
+        except CardServiceRefused as refused:
+            self.unanswered.drop(sent.number)
+            with self.database.transaction() as connection:
+                refuse_act(connection, sent.number, refused.code, self.seconds)
+            raise
+        self.unanswered.drop(sent.number)
+        return result
 
     def _do(self, token: Token, subject: str, journey: Journey) -> str:
-        number = journey.out_request_no
-        try:
-            if journey.act == LOSS:
-                return self._report_loss(token, subject, number)
-            if journey.act == END:
-                return self._end(token, subject, journey)
-            return self._sign(token, number)
-        except CardServiceRefused as refused:
-            with self.database.transaction() as connection:
-                refuse_act(connection, number, refused.code, self.seconds)
-            raise
+        if journey.act == LOSS:
+            return self._report_loss(token, subject, journey.out_request_no)
+        if journey.act == END:
+            return self._end(token, subject, journey)
+        return self._sign(token, journey.out_request_no)
+
+    def _give_up(self, act: Act) -> None:
+        """Write down what has become of an act all the same, end as the channel what the holder has agreed to end.
+
+        Of a loss report that nobody confirms the customer has to hear.
+        """
+        with self.database.transaction() as connection:
+            link = find_link(connection, act.customer)
+            card = None if link is None else find_card(connection, link.subject)
+            if act.act == LOSS and card is not None and card.standing == "suspended":
+                end_act(connection, act.out_request_no, result=None, now=self.seconds)
+            elif act.act == END and link is None:
+                end_act(connection, act.out_request_no, result=UNLINKED, now=self.seconds)
+            elif act.act == LOSS or card is None or card.carriage is None:
+                refuse_act(connection, act.out_request_no, UNCONFIRMED, self.seconds)
+        if act.act == END and card is not None and card.carriage is not None:
+            self._end_as_channel(act, card.subject, card.carriage)
+
+    def _end_as_channel(self, act: Act, subject: str, carriage: str) -> None:
+        ended: dict[str, Any] = {}
+        with suppress(CardServiceRefused):  # it has ended by another hand
+            ended = self.service.end_carriage(carriage, act.out_request_no)
+        with self.database.transaction() as connection:
+            end_card(connection, subject)
+            end_link(connection, act.customer)
+            end_act(connection, act.out_request_no, result=ended.get("result", UNLINKED), now=self.seconds)
 
     def _sign(self, token: Token, number: str) -> str:
         view = self.service.sign_carriage(token, number)
@@ -113,20 +210,19 @@ class Desk:
 
     # ── by silent return: look, show, list ───────────────────────────────────────────────────────────────────────
 
-    def look(self, session: Session) -> tuple[Card | None, str | None]:
-        """See how the customer's card stands now, and result 006 where that was changed elsewhere.
-
-        Where the card service is silent, what the bank knows has to do.
-        """
+    def look(self, session: Session) -> Look:
+        """See how the customer's card stands now; where the card service is silent, what the bank knows has to do."""
         with self.database.transaction() as connection:
             link = find_link(connection, session.customer)
             known = None if link is None else find_card(connection, link.subject)
         if link is None:
-            return None, None
+            return Look(None)
         try:
             view = self._returned(session, link, lambda token: self._view(session, token, known))
-        except (NotLinked, CardServiceSilent):
-            return known, None
+        except CardServiceSilent:
+            return Look(known, is_silent=True)
+        except NotLinked:
+            view = {}
         except CardServiceRefused as refused:
             if refused.code != NOT_USABLE:
                 raise
@@ -134,7 +230,8 @@ class Desk:
         with self.database.transaction() as connection:
             if view:
                 keep_view(connection, view)
-            return find_card(connection, link.subject), view.get("result")
+            card = find_card(connection, link.subject)
+            return Look(card, is_changed=card is not None and note_shown(connection, session.customer, card))
 
     def show_code(self, session: Session, use: str, kind: str) -> dict[str, Any]:
         """Get a code to show; raises ``NotLinked``, ``CardServiceRefused``, ``CardServiceSilent``."""
@@ -147,7 +244,7 @@ class Desk:
     def _view(self, session: Session, token: Token, known: Card | None) -> dict[str, Any]:
         """Read the view; where signing was never answered, ask again under its number first."""
         with self.database.transaction() as connection:
-            unanswered = [*list_open(connection, SIGN, session.customer), *list_open(connection, PAY, session.customer)]
+            unanswered = [one for act in SIGNED for one in list_open(connection, act, session.customer)]
         for act in unanswered:
             self._sign(token, act.out_request_no)
         return self.service.view(token, known.view_sequence if known else 0)
@@ -161,15 +258,24 @@ class Desk:
 
     def _returned(self, session: Session, link: Link, act: Callable[[Token], Answer]) -> Answer:
         """Return to a link silently and do something; where it has ended, forget it and raise ``NotLinked``."""
+        try:
+            return self._with_token(session, link, act)
+        except CardServiceRefused as refused:
+            if not has_ended(refused):
+                raise
+            self._require_link_stands(link)
+            raise CardServiceRefused(refused.status, NOT_USABLE) from refused
+
+    def _with_token(self, session: Session, link: Link, act: Callable[[Token], Answer]) -> Answer:
+        """Do something with the token at hand; where that was ended meanwhile, with another one."""
         authorization = self.service.authorization
         try:
             return act(authorization.return_to(link.subject, link.app_key, session.authenticated_at))
         except CardServiceRefused as refused:
             authorization.forget(link.subject)
-            if not has_ended(refused):
+            if refused.status != UNAUTHORIZED:
                 raise
-            self._require_link_stands(link)
-            raise CardServiceRefused(refused.status, NOT_USABLE) from refused
+        return act(authorization.return_to(link.subject, link.app_key, session.authenticated_at))
 
     def _require_link_stands(self, link: Link) -> None:
         """Ask as the bank whether a card that gives no token is stopped, or gone; forget the link where it is gone."""
@@ -183,7 +289,7 @@ class Desk:
                 if known is not None and not known.is_over and not known.may_show:
                     return
             end_link(connection, link.customer)
-        raise NotLinked
+        raise LinkEnded
 
     # ── on the bank's own word ───────────────────────────────────────────────────────────────────────────────────
 

@@ -9,16 +9,17 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, current_app, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from bank.acts import END, ISSUE, LOSS, PAY, SIGN, Act, latest_act
+from bank.acts import ISSUE, SIGN, UNCONFIRMED, Act, latest_act
 from bank.authorization import JourneyRefused
 from bank.calls import CardServiceRefused, CardServiceSilent
+from bank.cards import has_unowned
 from bank.customers import Customer, find_customer, list_customers
-from bank.desk import Desk, NotLinked
+from bank.desk import Desk, LinkEnded, Look, NotLinked
 from bank.links import find_link
 from bank.news import list_news
 from bank.picture import draw_code
 from bank.sessions import SESSION_SECONDS, Session, begin_session, end_session, find_session
-from bank.words import PURPOSES, RESULTS, STANDINGS, STATES, Words, say, say_error
+from bank.words import ERRORS, PURPOSES, RESULTS, STANDINGS, STATES, Words, say, say_error
 
 COOKIE = "__Host-bank"
 POLICY = (
@@ -26,7 +27,6 @@ POLICY = (
     " form-action 'self'{target}; frame-ancestors 'none'; base-uri 'none'"
 )
 _SHANGHAI = timezone(timedelta(hours=8))
-_JOURNEYS = (SIGN, PAY, LOSS, END)
 _USES = ("medical", "merchant", "identity")
 
 pages = Blueprint("pages", __name__)
@@ -78,7 +78,7 @@ def signed_in(view: View) -> Any:
             customer = None if session is None else find_customer(connection, session.customer)
         if session is None or customer is None:
             return redirect("/sign-in", 303)
-        g.form_token = session.form_token
+        g.form_token, g.customer = session.form_token, customer
         if request.method == "POST" and not (_is_own_form() and request.form.get("form_token") == session.form_token):
             return _show("told.html", status=400, error=say_error("form_old"))
         if not session.is_fresh(now) and request.path != "/sign-out":
@@ -118,16 +118,35 @@ def show_account(_session: Session, customer: Customer) -> ResponseReturnValue:
 @signed_in
 def show_card(session: Session, customer: Customer) -> ResponseReturnValue:
     """Show how the card stands in this app, and what can be done with it."""
-    card, changed = desk().look(session)
+    look = desk().look(session)
     with desk().database.transaction() as connection:
         act, link = latest_act(connection, customer.number), find_link(connection, customer.number)
         news = list_news(connection, link.subject)[:5] if link else []
-    told = RESULTS.get(request.args.get("result") or changed or "")
-    error = _error(request.args.get("error")) or (None if card else _error_of(act))
-    return _show("card.html", customer=customer, card=card, act=act, news=news, told=told, error=error, uses=_USES)
+        is_recovered = link is None and act is None and has_unowned(connection)
+    told = RESULTS.get(request.args.get("result") or ("006" if look.is_changed else ""))
+    error = _error(request.args.get("error")) or _error_of(look, act)
+    notes = [say_error(code) for code in _notes(look, act, is_recovered=is_recovered)]
+    return _show(
+        "card.html",
+        customer=customer,
+        card=look.card,
+        act=act,
+        news=news,
+        told=told,
+        error=error,
+        notes=notes,
+        uses=_USES,
+    )
 
 
-@pages.post("/card/<any(sign, pay, loss, end):act>")
+def _notes(look: Look, act: Act | None, *, is_recovered: bool) -> list[str]:
+    """Name what the customer has to know besides: an act without an answer, a silent card service, a lost database."""
+    is_unanswered = act is not None and act.act != ISSUE and act.state == "open"
+    all_of_them = {"unanswered": is_unanswered, "away": look.is_silent, "recovered": is_recovered}
+    return [code for code, is_so in all_of_them.items() if is_so]
+
+
+@pages.post("/card/<any(sign, check, pay, loss, end):act>")
 def begin(act: str) -> ResponseReturnValue:
     """Lead the customer to the card service's login for an act."""
     return signed_in(lambda _session, customer: redirect(desk().begin_journey(customer.number, act), 303))()  # type: ignore[no-any-return]
@@ -188,6 +207,16 @@ def tell_journey(refused: JourneyRefused) -> Response:
     return _show("told.html", status=409, error=say_error(refused.code))
 
 
+@pages.errorhandler(LinkEnded)
+def tell_link_ended(_refused: LinkEnded) -> Response:
+    """Say that the link has ended, and lead on to where it is made anew; the page goes there by itself."""
+    try:
+        onward = desk().begin_journey(g.customer.number, SIGN)
+    except (CardServiceRefused, CardServiceSilent):
+        return _show("told.html", status=409, error=say_error("not_linked"))
+    return _show("onward.html", status=409, notes=[say_error("link_ended")], onward=onward)
+
+
 @pages.errorhandler(NotLinked)
 def tell_not_linked(_refused: NotLinked) -> Response:
     """Say that there is no card here."""
@@ -198,9 +227,12 @@ def _error(code: str | None) -> Words | None:
     return say_error(code) if code else None
 
 
-def _error_of(act: Act | None) -> Words | None:
-    refused = act is not None and act.act == ISSUE and act.state == "refused"
-    return say_error(act.because or "") if act is not None and refused else None
+def _error_of(look: Look, act: Act | None) -> Words | None:
+    """Say why the act that was begun last came to nothing, where the customer has not been told in its course."""
+    if act is None or act.state != "refused":
+        return None
+    is_untold = act.because == UNCONFIRMED or (act.act == ISSUE and look.card is None)
+    return say_error(act.because or "") if is_untold else None
 
 
 def _show(template: str, *, status: int = 200, **values: Any) -> Response:
@@ -212,10 +244,11 @@ def _show(template: str, *, status: int = 200, **values: Any) -> Response:
         states=STATES,
         standings=STANDINGS,
         purposes=PURPOSES,
+        errors=ERRORS,
         yuan=_yuan,
         moment=_moment,
         seconds_to=_seconds_to,
-        **{"error": None, **values},
+        **{"error": None, "notes": [], **values},
     )
     answer = Response(text, status, mimetype="text/html")
     answer.headers["Content-Language"] = "zh-CN"

@@ -98,6 +98,16 @@ def _require_no_production(partner: Partner, environment: Mapping[str, str]) -> 
     named.add(environment.get("ECARD_ENVIRONMENT", partner.environment))
     if not named <= set(ENVIRONMENTS):
         raise NotReady("this bank is a demonstration: it does not run in production")
+    parts = urlsplit(partner.issuer)
+    if partner.environment == "development" and not _is_this_machine(parts.hostname or ""):
+        raise NotReady("keys and customers of a development environment are for a card service on this machine")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_this_machine(parts.hostname or "")):
+        raise NotReady(f"{partner.issuer} is not https")
+
+
+def _is_this_machine(host: str) -> bool:
+    """Tell this machine, and names that stand for nobody (RFC 2606)."""
+    return host in ("localhost", "::1") or host.startswith("127.") or host.endswith(".example")
 
 
 def process_environment() -> Mapping[str, str]:

@@ -45,16 +45,45 @@ PURPOSES: Mapping[str, Words] = {
     "gate": Words("通行", "gate"),
     "test": Words("测试", "test"),
 }
+_NEEDS_L3 = Words(
+    "开通支付需要 L3 等级：请持实体卡在自助终端或服务窗口完成读卡认证。",
+    "Payment needs level L3: have your chip card read at a terminal or a counter.",
+)
 ERRORS: Mapping[str, Words] = {
+    "unconfirmed": Words(
+        "您上次的申请未得到社保卡服务确认，请重新办理；急需挂失请拨打 12333。",
+        "What you asked for last was not confirmed: please do it again. If the card is lost, call 12333.",
+    ),
+    "unanswered": Words(
+        "您的申请尚未得到答复，正在自动确认。急需挂失请同时拨打 12333。",
+        "What you asked for was not answered yet and is being asked again. If the card is lost, call 12333 as well.",
+    ),
+    "away": Words(
+        "社保卡服务暂时没有答复，以下为上次同步的状态。",
+        "The card service does not answer now; this is how your card stood when it last did.",
+    ),
+    "link_ended": Words(
+        "您的卡与本应用的关联已失效，正在前往社保卡服务重新关联。您的卡不受影响，也不会产生第二张卡。",
+        "The link between your card and this app has ended: you are being taken to the card service to link it again."
+        " It stays one card.",
+    ),
+    "recovered": Words(
+        "本应用的数据已恢复。请重新关联一次，以确认哪张卡是您的；不会产生第二张卡。",
+        "This app's records were restored. Link your card once more, so that it is known which one is yours;"
+        " it stays one card.",
+    ),
+    "other_holder": Words(
+        "登录的不是本应用中这张卡的持卡人。", "Another holder has logged in than the one whose card is in this app."
+    ),
+    "needs_l3": _NEEDS_L3,
+    "level_too_low": _NEEDS_L3,
+    "invalid_scope": _NEEDS_L3,
     "access_denied": Words("您未同意授权。", "You did not agree."),
     "other_journey": Words(
         "这不是您在本应用发起的操作，请重新开始。", "This was not begun in this app; please begin again."
     ),
     "id_token_wrong": Words("社保卡服务的答复未通过验证。", "The card service's answer did not prove itself."),
-    "unmet_authentication_requirements": Words(
-        "该操作需要更高认证等级，请在社保卡服务中用密码或实体卡验证。",
-        "This needs a higher level: prove the card by its password or its chip.",
-    ),
+    "unmet_authentication_requirements": _NEEDS_L3,
     "invalid_grant": Words("关联已失效，请重新关联。", "The link has ended; please link the card again."),
     "card_not_usable": Words("卡已挂失或暂停使用。", "The card is stopped: reported lost, or paused."),
     "not_eligible": Words(

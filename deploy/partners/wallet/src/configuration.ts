@@ -12,6 +12,8 @@ export interface Settings {
   listen: { host: string; port: number };
   /** Port of the control endpoint on 127.0.0.1; without it there is none. */
   control?: number;
+  /** How often the feed of news is read; 60 without it. */
+  pull_seconds?: number;
   /** Only where no proxy ends TLS before the wallet. */
   tls?: { certificate: string; key: string };
   channel: string;
@@ -27,18 +29,22 @@ export interface Settings {
 
 export interface Configuration extends Settings {
   partner: Partner;
+  pullSeconds: number;
   isDevelopment: boolean;
 }
+
+const PULLED_EVERY_SECONDS = 60;
 
 export class MustNotStart extends Error {}
 
 export function readConfiguration(file: string): Configuration {
-  const settings = JSON.parse(readFileSync(file, "utf8")) as Settings;
+  const settings = readSettings(file);
   const at = (path: string): string => resolve(dirname(file), path);
   const keys = at(settings.keys);
-  const isDevelopment = readFileSync(join(keys, "environment"), "utf8").trim() !== "production";
+  const isDevelopment = readText(join(keys, "environment")).trim() !== "production";
   requireFit(settings, isDevelopment);
   const { issuer, channel, serial, client, kid } = settings;
+  const pullSeconds = settings.pull_seconds ?? PULLED_EVERY_SECONDS;
   const partner = new Partner({
     issuer,
     channel,
@@ -47,10 +53,39 @@ export function readConfiguration(file: string): Configuration {
     channelKey: readSm2Key(readSecret(join(keys, "channel.pem"))),
     clientKey: readEs256Key(readSecret(join(keys, "client.pem")), kid),
     dpopKey: readEs256Key(readSecret(join(keys, "dpop.pem"))),
-    pinned: readFileSync(at(settings.pinned), "utf8"),
+    pinned: readText(at(settings.pinned)),
   });
   const tls = settings.tls && { certificate: at(settings.tls.certificate), key: at(settings.tls.key) };
-  return { ...settings, ...(tls && { tls }), keys, database: at(settings.database), partner, isDevelopment };
+  return { ...settings, ...(tls && { tls }), keys, database: at(settings.database), partner, pullSeconds, isDevelopment };
+}
+
+const TEXTS = ["issuer", "public", "channel", "serial", "client", "kid", "pinned", "keys", "database"] as const;
+
+function readSettings(file: string): Settings {
+  const settings = readJson(file) as Partial<Settings>;
+  const missing: string[] = TEXTS.filter((name) => typeof settings[name] !== "string" || !settings[name]);
+  if (typeof settings.listen?.host !== "string" || !isPort(settings.listen.port)) missing.push("listen");
+  if (settings.control !== undefined && !isPort(settings.control)) missing.push("control");
+  if (missing.length) throw new MustNotStart(`${file}: missing or of another form: ${missing.join(", ")}`);
+  for (const name of ["issuer", "public"] as const) {
+    if (!URL.canParse(settings[name] as string)) throw new MustNotStart(`${file}: ${name} is no address`);
+  }
+  return settings as Settings;
+}
+
+function readJson(file: string): object {
+  let read: unknown;
+  try {
+    read = JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    throw new MustNotStart(`${file} is missing or no JSON`);
+  }
+  if (typeof read !== "object" || read === null) throw new MustNotStart(`${file} is an object of settings`);
+  return read;
+}
+
+function isPort(given: unknown): boolean {
+  return Number.isInteger(given) && Number(given) >= 0 && Number(given) < 65_536;
 }
 
 // Development keys lie about in files that anybody may have copied, and its customers have passwords from a readme.
@@ -73,6 +108,15 @@ function isOfThisMachine(address: string): boolean {
 }
 
 function readSecret(path: string): string {
+  const read = readText(path);
   if (statSync(path).mode & 0o077) throw new MustNotStart(`${path} is readable by others: chmod 600`);
-  return readFileSync(path, "utf8");
+  return read;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    throw new MustNotStart(`${path} is missing`);
+  }
 }

@@ -2,9 +2,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { EcardError } from "ecard-client";
 import { cardOf } from "./cards.ts";
-import { addCustomer, beginSession, NotSignedIn, type Session } from "./customers.ts";
+import { addCustomer, beginSession, NoSuchCustomer, NotSignedIn, requireCustomer, type Session } from "./customers.ts";
 import type { Database } from "./database.ts";
-import { isPurpose, JourneyBroken, type Links, NotLinked } from "./links.ts";
+import { CardStopped, isPurpose, JourneyBroken, type Links, NotLinked } from "./links.ts";
 import type { Newsroom } from "./news.ts";
 import { BadRequest, nothing, readBody, sendJson } from "./requests.ts";
 
@@ -28,18 +28,17 @@ export class Control {
     const isOurs = request.headers["content-type"] === "application/json" && /^127\.0\.0\.1:/.test(request.headers.host ?? "");
     if (!act || !isOurs) return nothing(response, 404);
     try {
-      const given = JSON.parse((await readBody(request)).toString("utf8") || "{}") as Given;
-      sendJson(response, 200, (await act(given)) ?? {});
+      sendJson(response, 200, (await act(readGiven(await readBody(request)))) ?? {});
     } catch (fault) {
       sendJson(response, statusOf(fault), describe(fault));
     }
   };
 
   readonly #acts: Record<string, Act> = {
-    customers: ({ name, password }) => ({ customer: addCustomer(this.#database, String(name), String(password)) }),
+    customers: ({ name, password }) => ({ customer: addCustomer(this.#database, textOf(name), textOf(password)) }),
     begin: async ({ customer, purpose }) => {
-      if (!isPurpose(purpose)) throw new BadRequest("purpose is link, report_loss or unlink");
-      return { address: await this.#links.begin(String(customer), purpose, null) };
+      if (!isPurpose(purpose)) throw new BadRequest("purpose is link, check_password, pay, report_loss or unlink");
+      return { address: await this.#links.begin(requireCustomer(this.#database, customer), purpose, null) };
     },
     card: ({ customer }) => cardOf(this.#database, String(customer)),
     code: async (given) => {
@@ -47,7 +46,12 @@ export class Control {
       return holder.postCarriageCodes({ class: given.class === "merchant" ? "merchant" : "medical", kind: "signed" });
     },
     uses: async (given) => (await this.#links.silently(this.#fresh(given))).getCarriageUses({ limit: 20 }),
+    sync: async (given) => {
+      await this.#links.sync(this.#fresh(given));
+      return cardOf(this.#database, String(given.customer));
+    },
     pull: async () => ({ taken: await this.#newsroom.pull() }),
+    go_on: () => this.#links.goOn(),
     news: () => ({ items: this.#database.all("SELECT * FROM news ORDER BY position") }),
     cards: () => ({ items: this.#database.all("SELECT * FROM cards ORDER BY subject") }),
     acts: () => ({ items: this.#database.all("SELECT * FROM acts ORDER BY began") }),
@@ -55,13 +59,27 @@ export class Control {
 
   // As if the customer had just typed the password.
   #fresh(given: Given): Session {
-    return beginSession(this.#database, String(given.customer));
+    return beginSession(this.#database, requireCustomer(this.#database, given.customer)).session;
   }
 }
 
+function readGiven(body: Buffer): Given {
+  const given: unknown = JSON.parse(body.toString("utf8") || "{}");
+  if (typeof given !== "object" || given === null || Array.isArray(given)) throw new BadRequest("an object is expected");
+  return given as Given;
+}
+
+function textOf(given: unknown): string {
+  if (typeof given !== "string" || !given) throw new BadRequest("a text is expected");
+  return given;
+}
+
+const NOS = [EcardError, NotLinked, CardStopped, JourneyBroken, NotSignedIn];
+
 function statusOf(fault: unknown): number {
+  if (fault instanceof NoSuchCustomer) return 404;
   if (fault instanceof BadRequest || fault instanceof SyntaxError) return 400;
-  return fault instanceof EcardError || fault instanceof NotLinked || fault instanceof JourneyBroken || fault instanceof NotSignedIn ? 409 : 500;
+  return NOS.some((kind) => fault instanceof kind) ? 409 : 500;
 }
 
 function describe(fault: unknown): Given {

@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS cards (subject TEXT PRIMARY KEY, customer TEXT UNIQUE
   state TEXT NOT NULL, standing TEXT, level TEXT, payment_opened INTEGER NOT NULL DEFAULT 0, sequence INTEGER NOT NULL DEFAULT 0,
   result TEXT);
 CREATE TABLE IF NOT EXISTS acts (number TEXT PRIMARY KEY, customer TEXT NOT NULL, purpose TEXT NOT NULL, result TEXT, began INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS asked (number TEXT PRIMARY KEY REFERENCES acts, seen INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS news (id TEXT PRIMARY KEY, position INTEGER NOT NULL, subject TEXT NOT NULL, sequence INTEGER NOT NULL,
   kind TEXT NOT NULL, data TEXT NOT NULL, happened TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
@@ -39,6 +40,10 @@ export class Database {
   /** Change rows and tell how many. */
   run(sql: string, ...values: SQLInputValue[]): number {
     return Number(this.#database.prepare(sql).run(...values).changes);
+  }
+
+  runNamed(sql: string, values: Record<string, SQLInputValue>): number {
+    return Number(this.#database.prepare(sql).run(values).changes);
   }
 
   /** Do all of it or nothing; what has returned is on disk. */

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import { App } from "./app.ts";
+import { App, nameOf } from "./app.ts";
 import { type Configuration, MustNotStart, readConfiguration } from "./configuration.ts";
 import { Control } from "./control.ts";
 import { addCustomer } from "./customers.ts";
@@ -11,8 +11,10 @@ import { drawKeys } from "./keys.ts";
 import { Links } from "./links.ts";
 import { Newsroom } from "./news.ts";
 
-const PULLED_EVERY_MS = 60_000;
 const LOOPBACK = "127.0.0.1";
+const REQUEST_MS = 15_000;
+/** Whoever is being served when the wallet is told to end has this long. */
+const LAST_MS = 10_000;
 
 function serve(configuration: Configuration): void {
   const database = new Database(configuration.database);
@@ -29,14 +31,26 @@ function serve(configuration: Configuration): void {
         : control.handle(request, response));
     servers.push(listen(createServer(handle), { host: LOOPBACK, port: configuration.control }));
   }
-  const pulling = setInterval(() => void newsroom.pull().catch(complain), PULLED_EVERY_MS);
+  const work = (): void => void newsroom.pull().then(() => links.goOn()).catch(complain);
+  const working = setInterval(work, configuration.pullSeconds * 1000);
+  work();
   const stop = (): void => {
-    clearInterval(pulling);
-    for (const server of servers) server.close();
-    for (const server of servers) server.closeAllConnections();
-    database.close();
+    clearInterval(working);
+    void Promise.all([...servers.map(close), newsroom.settled()]).then(() => database.close());
   };
   process.once("SIGTERM", stop).once("SIGINT", stop);
+}
+
+/** Take no more, let those who are being served be served, and wait no longer than that takes. */
+function close(server: Server): Promise<void> {
+  const last = setTimeout(() => server.closeAllConnections(), LAST_MS);
+  return new Promise((resolve) => {
+    server.close(() => {
+      clearTimeout(last);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
 }
 
 function serverOf({ tls }: Configuration, handle: RequestListener): Server {
@@ -45,12 +59,17 @@ function serverOf({ tls }: Configuration, handle: RequestListener): Server {
 }
 
 function listen(server: Server, where: { host: string; port: number }): Server {
-  server.requestTimeout = 15_000;
+  server.requestTimeout = REQUEST_MS;
+  server.headersTimeout = REQUEST_MS;
+  server.on("error", (fault: NodeJS.ErrnoException) => {
+    process.stderr.write(`${where.host}:${where.port} cannot be listened on: ${fault.code}\n`);
+    process.exit(2);
+  });
   return server.listen(where.port, where.host);
 }
 
 function complain(fault: unknown): void {
-  process.stderr.write(`${fault instanceof Error ? `${fault.constructor.name}: ${fault.message}` : "a fault"}\n`);
+  process.stderr.write(`${nameOf(fault)}\n`);
 }
 
 function main([command, place, option]: string[]): void {

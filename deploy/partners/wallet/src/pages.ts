@@ -2,6 +2,9 @@
 import type { ShownUses } from "ecard-client";
 import type { Row } from "./database.ts";
 import { drawCode } from "./picture.ts";
+import { NOTES, PURPOSES, RESULTS, STATES, type Words, wordsOf } from "./words.ts";
+
+const ONWARD_SECONDS = 4;
 
 export const STYLE = `
 :root { color-scheme: light; font: 17px/1.6 system-ui, "PingFang SC", "Noto Sans CJK SC", sans-serif; }
@@ -19,19 +22,8 @@ button.grave { background: #b3261e; }
 :focus-visible { outline: 3px solid #f7a600; outline-offset: 2px; }
 svg { width: 100%; height: auto; background: #fff; }
 ul { list-style: none; padding: 0; } li { padding: .4rem 0; border-top: 1px solid #dde; }
-.note { color: #44506a; } .problem { color: #8a1c16; }
+.note { color: #44506a; } .problem { color: #8a1c16; } [lang="en"] { font-size: .85rem; }
 `;
-
-const RESULTS: Record<string, string> = {
-  "001": "已签发：首次在本应用开通",
-  "002": "已签发：此前在其他应用签发，或密码已重置",
-  "003": "已解除关联",
-  "004": "已核验电子社保卡密码",
-  "005": "已开通支付",
-  "006": "状态已在其他渠道变更，现已同步",
-};
-const STATES: Record<string, string> = { pending: "待签发", active: "正常", suspended: "已暂停", revoked: "已解除" };
-const PURPOSES: Record<string, string> = { medical: "就医购药", merchant: "商户", transit: "交通", test: "测试" };
 
 function escape(text: unknown): string {
   return String(text ?? "").replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
@@ -42,8 +34,13 @@ function page(title: string, content: string, more = ""): string {
 <title>${escape(title)} · 示范钱包</title><link rel="stylesheet" href="/style.css">${more}</head><body><main><h1>${escape(title)}</h1>${content}</main></body></html>`;
 }
 
-export function signInPage(problem = ""): string {
-  const told = problem && `<p class="problem" role="alert">${escape(problem)}</p>`;
+/** Say something in both languages. */
+function say(words: Words, look = "note", more = ""): string {
+  return `<p class="${look}"${more}>${escape(words.zh)}<br><span lang="en">${escape(words.en)}</span></p>`;
+}
+
+export function signInPage(problem?: Words): string {
+  const told = problem ? say(problem, "problem", ' role="alert"') : "";
   return page(
     "登录示范钱包",
     `<section>${told}<form method="post" action="/sign-in"><label>账号<input name="name" autocomplete="username" required></label>
@@ -51,19 +48,26 @@ export function signInPage(problem = ""): string {
   );
 }
 
-export function homePage(card: Row | undefined, anti: string): string {
+export function homePage(card: Row | undefined, notes: Words[], anti: string): string {
   const isCarried = card && ["active", "suspended"].includes(String(card.state));
+  const told = notes.map((note) => say(note, "note", ' role="status"')).join("");
   return page(
     "我的电子社保卡",
-    `<section>${card ? standing(card) : "<p>尚未添加电子社保卡。</p>"}</section>` +
+    `${told && `<section>${told}</section>`}<section>${card ? standing(card) : say(NOTES.empty)}</section>` +
       `<section>${isCarried ? carried(card, anti) : act("link", "添加电子社保卡", anti)}</section>` +
       `<section><form method="post" action="/sign-out">${hidden(anti)}<button class="quiet">退出登录</button></form></section>`,
   );
 }
 
 function standing(card: Row): string {
-  const result = card.result ? `<p class="note">${escape(card.result)} ${RESULTS[String(card.result)] ?? ""}</p>` : "";
-  return `<p>状态：<strong>${STATES[String(card.state)] ?? ""}</strong>${card.level ? `（等级 ${escape(card.level)}）` : ""}</p>${result}`;
+  const result = card.result ? say(wordsOf(RESULTS, card.result), "note", ` id="result" data-result="${escape(card.result)}"`) : "";
+  const state = wordsOf(STATES, card.state);
+  const level = card.level ? `（等级 ${escape(card.level)}）` : "";
+  const payment = card.payment_opened ? "已开通" : "未开通";
+  return (
+    `<p id="card" data-state="${escape(card.state)}" data-standing="${escape(card.standing)}">状态：<strong>${state.zh}</strong>` +
+    `${level}<br>支付：${payment} <span lang="en">${state.en}</span></p>${result}`
+  );
 }
 
 function carried(card: Row, anti: string): string {
@@ -71,9 +75,15 @@ function carried(card: Row, anti: string): string {
   return (
     (usable ? '<p><a class="button" href="/code">出示二维码</a></p>' : "") +
     '<p><a class="button" href="/uses">使用记录</a></p>' +
+    (usable && !card.payment_opened ? payment(card, anti) : "") +
+    (usable && card.level === "L3" ? act("check_password", "验证电子社保卡密码", anti, "quiet") : "") +
     (usable ? act("report_loss", "挂失社保卡", anti, "grave") : "") +
     act("unlink", "解除关联", anti, "quiet")
   );
+}
+
+function payment(card: Row, anti: string): string {
+  return card.level === "L3" ? act("pay", "开通支付", anti, "quiet") : say(NOTES.needsL3, "note", ' id="needs-l3"');
 }
 
 function act(purpose: string, text: string, anti: string, look = ""): string {
@@ -94,13 +104,20 @@ export function codePage(digits: string, life: number): string {
 
 export function usesPage(uses: ShownUses): string {
   const rows = uses.items.map(
-    (use) => `<li>${escape(use.redeemed_at)}<br>${escape(use.institution)} · ${escape(PURPOSES[String(use.purpose)] ?? use.purpose)}</li>`,
+    (use) => `<li>${escape(use.redeemed_at)}<br>${escape(use.institution)} · ${escape(wordsOf(PURPOSES, use.purpose).zh)}</li>`,
   );
   return page("使用记录", `<section>${rows.length ? `<ul>${rows.join("")}</ul>` : "<p>暂无记录。</p>"}</section>${HOME}`);
 }
 
-export function problemPage(title: string, text: string): string {
-  return page(title, `<section><p role="alert">${escape(text)}</p></section>${HOME}`);
+export function problemPage(problem: Words): string {
+  return page("未完成", `<section>${say(problem, "problem", ' role="alert"')}</section>${HOME}`);
+}
+
+/** Tell why the customer is sent to the card's login page, and go there in a moment without another tap. */
+export function onwardPage(words: Words, address: string): string {
+  const again = `<meta http-equiv="refresh" content="${ONWARD_SECONDS};url=${escape(address)}">`;
+  const now = `<p><a class="button" id="onward" href="${escape(address)}">立即前往</a></p>`;
+  return page("重新关联", `<section>${say(words, "note", ' role="status"')}${now}</section>${HOME}`, again);
 }
 
 const HOME = '<p><a class="button" href="/">返回首页</a></p>';

@@ -8,6 +8,15 @@ const POLICY = "default-src 'none'; style-src 'self'; form-action 'self' FORMS; 
 
 export class BadRequest extends Error {}
 
+/** Read where a request goes; throws `BadRequest` for what is no path. */
+export function targetOf(request: IncomingMessage, base: string): URL {
+  const given = request.url ?? "/";
+  // "//host" would be taken for another host's address
+  const address = /^\/(?!\/)/.test(given) ? URL.parse(given, base) : null;
+  if (!address) throw new BadRequest("this is no path");
+  return address;
+}
+
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
   let size = 0;
@@ -19,9 +28,18 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
+export async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
+  return new URLSearchParams((await readBody(request)).toString("utf8"));
+}
+
 export function cookieOf(request: IncomingMessage, name: string): string | null {
   const pairs = (request.headers.cookie ?? "").split(/; */).map((pair) => pair.split("="));
   return pairs.find(([key]) => key === name)?.[1] ?? null;
+}
+
+/** Take a form of one of our own pages: browsers name the origin of every POST, and another site cannot name ours. */
+export function requireOwnOrigin(request: IncomingMessage, own: string): void {
+  if (request.headers.origin !== new URL(own).origin) throw new BadRequest("the form is of another site");
 }
 
 /** What a form of a session carries, so that no other site's form is taken for it. */
@@ -38,9 +56,10 @@ export function requireForm(form: URLSearchParams, session: string): void {
 export function sendPage(response: ServerResponse, status: number, html: string, forms: string): void {
   response.writeHead(status, {
     "Content-Type": "text/html; charset=utf-8",
-    "Content-Security-Policy": POLICY.replace("FORMS", forms),
+    "Content-Language": "zh-CN",
+    "Content-Security-Policy": POLICY.replace("FORMS", new URL(forms).origin),
     "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin", // no-referrer would have browsers send "Origin: null" with our own forms
     "X-Content-Type-Options": "nosniff",
   });
   response.end(html);
