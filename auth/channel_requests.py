@@ -1,7 +1,7 @@
 """Channels as callers: what the guard must know of one, and the limits that it shares with the one above it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -49,6 +49,8 @@ class SigningChannel:
 
 FindChannel = Callable[[str, str], SigningChannel | None]
 """Find a channel (id) with one of its certificates (serial); handed in, for the register lies above this package."""
+LimitsOfClient = Callable[[str], Sequence[tuple[str, int]]]
+"""List the channels for which a call with a token of an OAuth client counts, each with its requests a minute."""
 
 
 class Channel(Proven[SigningChannel]):

@@ -13,7 +13,7 @@ from flask import current_app, request
 
 from auth.addresses import counted_address
 from auth.arrived import given_credentials, received_request, request_target, take_plain_body
-from auth.channel_requests import Channel, SigningChannel
+from auth.channel_requests import Channel, LimitsOfClient, SigningChannel, count_request
 from auth.errors import (
     ChannelNotLive,
     FormNotAgreed,
@@ -103,6 +103,7 @@ class Gate:
     ground: Ground
     requests: SignedRequests[Party]
     channels: SignedRequests[SigningChannel]
+    limits_of_client: LimitsOfClient
     envelope_secret: EnvelopeSecret
     answer_keys: Callable[[], AnswerKeys]
     tokens: TokenDesk
@@ -290,6 +291,8 @@ def _admit_partner(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[s
     card, device = oauth.access_tokens.find_live(token)
     _require_scope(rule, token)
     _spend_and_count(at, proof, token.grant, rule.limit)
+    for channel, most in at.limits_of_client(token.client):  # before any transaction, which could undo the count
+        count_request(at.ground, channel, most)
     if proof is not None:
         at.ground.ephemeral.require_memory(first_use(proof.issued_at))
     partner = Partner(token.client, token.grant, card, device, token.subject, token.scopes, token.acr)

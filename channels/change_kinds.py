@@ -192,7 +192,8 @@ def _require_partner_client(connection: Connection, client: str) -> None:
 
 def _set_terms(desk: ChannelDesk, connection: Connection, channel: RegisteredChannel, detail: Detail) -> dict[str, Any]:
     _update(desk, connection, channel, **detail["to"])
-    _align_client(connection, get_channel(connection, channel.id))
+    if "client" in detail["to"]:  # by other terms no client goes on that was stopped by itself
+        _align_client(connection, get_channel(connection, channel.id))
     content = {"channel": channel.id, "terms": sorted(detail["to"])}
     record_event(connection, "channel.terms_changed", card=None, content=content, at=desk.ground.clock())
     return dict(detail["to"])

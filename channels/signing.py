@@ -27,6 +27,11 @@ _FIND_TRYING = Statement(
 )
 _NO_END = 1 << 62
 
+_LIMITS_OF_CLIENT = Statement(
+    "SELECT c.id, c.requests_per_minute, a.id, a.requests_per_minute"
+    " FROM channels c LEFT JOIN channels a ON a.id = c.above WHERE c.client = :client"
+)
+
 
 def find_signing_channel(database: Database, channel: str, serial: str) -> SigningChannel | None:
     """Find a channel with one of its certificates, in effect: with what the first-tier channel above leaves it."""
@@ -90,6 +95,12 @@ def _find_trying_channel(database: Database, channel: str) -> SigningChannel | N
         not_after=_NO_END,
         withdrawn_at=None,
     )
+
+
+def limits_of_client(database: Database, client: str) -> Sequence[tuple[str, int]]:
+    """List the channel of an OAuth client and the one above it, each with its limit; empty where it has no channel."""
+    rows = database.look(_LIMITS_OF_CLIENT, {"client": client})
+    return [(channel, most) for row in rows for channel, most in (row[:2], row[2:]) if channel is not None]
 
 
 def _listed(value: Any) -> Sequence[str]:

@@ -244,7 +244,7 @@ def _asked_to_wait(posted: Posted, now: datetime) -> timedelta:
         return min(timedelta(seconds=min(int(given), 10**6)), LONGEST_WAIT)
     try:
         return max(min(parsedate_to_datetime(given) - now, LONGEST_WAIT), timedelta())
-    except (ValueError, TypeError):  # no date, or one without a zone
+    except (ValueError, TypeError, OverflowError):  # no date, one without a zone, or one that no clock can name
         return timedelta()
 
 

@@ -62,7 +62,7 @@ def _take(desk: CodeDesk, connection: Connection, terminal: Terminal, index: int
     accepted_at: datetime = item["accepted_at"]
     try:
         code, purpose = _verify(desk, terminal, item["code"], accepted_at)
-        card = lock_card(desk, connection, code)
+        card = lock_card(desk, connection, code, taken_before=True)
     except Refusal as refusal:
         if refusal.kind is Kind.UNAVAILABLE:
             raise

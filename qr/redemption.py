@@ -37,11 +37,14 @@ _CARD = " FROM electronic_cards c JOIN holders h ON h.id = c.holder"
 _LOCK = "FOR SHARE OF c"
 LOCK_BY_INDEX = Statement(f"{_SELECT}{_CARD} WHERE c.card_index = :card", lock=_LOCK)
 LOCK_BY_ID = Statement(f"{_SELECT}{_CARD} WHERE c.id = :card", lock=_LOCK)
+_FACE = f"{_SELECT}, f.channel{_CARD} JOIN card_faces f ON f.card = c.id"
 _LOCK_BY_FACE = Statement(
-    f"{_SELECT}, f.channel{_CARD} JOIN card_faces f ON f.card = c.id JOIN oauth_grants g ON g.id = f.link"
-    " WHERE f.card_index = :face AND f.ended_at IS NULL AND g.ended_at IS NULL AND g.expires_at > :now",
+    f"{_FACE} JOIN oauth_grants g ON g.id = f.link JOIN oauth_clients o ON o.id = g.client"
+    " WHERE f.card_index = :face AND f.ended_at IS NULL AND g.ended_at IS NULL AND g.expires_at > :now"
+    " AND o.standing = 'active'",  # the client stands as its channel does
     lock="FOR SHARE OF c, f, g",
 )
+_LOCK_BY_PAST_FACE = Statement(f"{_FACE} WHERE f.card_index = :face", lock=_LOCK)
 _COLUMNS = (
     "id, handle, card, terminal, institution, purpose, rendering, mode, idempotency_key, request_sm3, request_nonce,"
     " entitlement, redeemed_at, visit_expires_at, recorded_at, channel"
@@ -137,12 +140,15 @@ def redeem(
         return _answer_again(desk, connection, terminal, existing)
 
 
-def lock_card(desk: CodeDesk, connection: Connection, code: LiveCode) -> LockedCard:
+def lock_card(desk: CodeDesk, connection: Connection, code: LiveCode, *, taken_before: bool = False) -> LockedCard:
     """Read the card so that a loss report waits for this transaction, or this one for the report.
 
-    What a partner's app has shown is held too: the end of its link comes before this redemption, or after it.
+    What a partner's app has shown is held too: the end of its link comes before this redemption, or after it. Where a
+    code was ``taken_before``, offline, it does not matter what has ended since.
     """
-    if code.face is not None:
+    if code.face is not None and taken_before:
+        rows = _LOCK_BY_PAST_FACE.run(connection, {"face": code.face})
+    elif code.face is not None:
         rows = _LOCK_BY_FACE.run(connection, {"face": code.face, "now": to_millis(desk.ground.clock())})
     elif code.card is not None:
         rows = LOCK_BY_ID.run(connection, {"card": code.card})

@@ -31,6 +31,7 @@ from auth.tokens import TokenDesk
 from channels.desk import CarriageDesk, ChannelDesk, NewsDesk
 from channels.issuance.desk import IssuanceDesk
 from channels.news_signing import NewsKeys, load_news_keys
+from channels.signing import limits_of_client
 from core.audit import AuditTrail
 from core.clock import Clock, system_clock
 from core.database import Database
@@ -200,6 +201,7 @@ def _open_gate(ground: Ground, store: KeyStore, provider: Provider, stored: Stor
         ground=ground,
         requests=SignedRequests(ground, provider, TerminalRegister(ground)),
         channels=open_channel_requests(ground, provider),
+        limits_of_client=partial(limits_of_client, ground.database),
         envelope_secret=open_envelope_secret(store),
         answer_keys=open_answer_keys(ground, store, provider),
         tokens=TokenDesk(ground, _hold_token_keys(ground, store, provider, PHONE_RINGS)),

@@ -2,37 +2,33 @@
 
 from sqlalchemy.engine import Connection
 
-from auth.channel_requests import count_request
 from auth.errors import ChannelNotLive, ScopeMissing
 from auth.guard import Partner
 from channels.carriage.records import Carriage, find_carriage
 from channels.desk import CarriageDesk
 from channels.errors import CarriageNotSigned
-from channels.registry import RegisteredChannel, find_channel_of_client, get_channel
+from channels.registry import RegisteredChannel, find_channel_of_client
 from core.errors import Missing
 
 SCOPE = "carriage"
 
 
-def require_channel(desk: CarriageDesk, connection: Connection, partner: Partner) -> RegisteredChannel:
-    """Find the channel of the token's client, live and allowed to carry cards, and count the call as one of its own.
+def require_channel(connection: Connection, partner: Partner) -> RegisteredChannel:
+    """Find the channel of the token's client, live and allowed to carry cards.
 
-    Raises ``ScopeMissing``, ``ChannelNotLive``, ``Limited``.
+    Raises ``ScopeMissing``, ``ChannelNotLive``.
     """
     channel = find_channel_of_client(connection, partner.client)
     if channel is None or SCOPE not in channel.scopes:
         raise ScopeMissing(f"scope {SCOPE} of a channel")
     if channel.standing != "live":
         raise ChannelNotLive
-    count_request(desk.ground, channel.id, channel.requests_per_minute)
-    if channel.above is not None:
-        count_request(desk.ground, channel.above, get_channel(connection, channel.above).requests_per_minute)
     return channel
 
 
 def get_own_carriage(desk: CarriageDesk, connection: Connection, partner: Partner) -> Carriage:
     """Find the carriage of the token's card in the token's channel, ended or not; raises ``CarriageNotSigned``."""
-    channel = require_channel(desk, connection, partner)
+    channel = require_channel(connection, partner)
     found = find_carriage(desk, connection, channel.id, card_of(partner))
     if found is None:
         raise CarriageNotSigned
@@ -41,7 +37,7 @@ def get_own_carriage(desk: CarriageDesk, connection: Connection, partner: Partne
 
 def find_own_carriage(desk: CarriageDesk, connection: Connection, partner: Partner) -> Carriage | None:
     """Find the carriage of the token's card in the token's channel; one that is revoked is none any more."""
-    channel = require_channel(desk, connection, partner)
+    channel = require_channel(connection, partner)
     found = find_carriage(desk, connection, channel.id, card_of(partner))
     return None if found is None or found.state == "revoked" else found
 

@@ -44,7 +44,7 @@ def sign_in_app(
     ``seen`` is the highest sequence of the card's news that the app knows. Raises ``LinkNeeded``,
     ``OutRequestNoReused``, ``LevelTooLow``, or the refusal of a card that is not active.
     """
-    channel, card = require_channel(desk, connection, partner), card_of(partner)
+    channel, card = require_channel(connection, partner), card_of(partner)
     return answer_once_for_ever(
         desk.ground,
         connection,
@@ -52,7 +52,7 @@ def sign_in_app(
         out_request_no=out_request_no,
         act="carriage.sign",
         request={"card": card, "seen": seen},
-        work=lambda: _sign(desk, connection, channel, card, partner.grant, out_request_no, seen),
+        work=lambda: _sign(desk, connection, channel, card, partner, out_request_no, seen),
     )
 
 
@@ -61,14 +61,14 @@ def _sign(
     connection: Connection,
     channel: RegisteredChannel,
     card: str,
-    grant_id: str,
+    partner: Partner,
     out_request_no: str,
     seen: int | None,
 ) -> dict[str, Any]:
     # 1. the card is held, so that a loss report comes before this or after it
     held = lock_card(connection, card)
     require_active(held.standing)
-    grant = find_live_grant(desk.ground.database, grant_id, desk.ground.clock())
+    grant = find_live_grant(desk.ground.database, partner.grant, desk.ground.clock())
     if grant is None:
         raise TokenWrong("the token was revoked")
     # 2. taken up anew, or carried already
@@ -79,8 +79,8 @@ def _sign(
     else:
         assert before is not None
         result = _told_again(desk, connection, before, grant, seen)
-    # 3. payment, where this very login was for it
-    opened = _PAY in grant.scopes and _open_payment(desk, connection, channel.id, held)
+    # 3. payment, where this very token is for it: a silent return to a link that holds it has another one
+    opened = _PAY in partner.scopes and _open_payment(desk, connection, channel.id, held)
     carriage = find_carriage(desk, connection, channel.id, card)
     assert carriage is not None
     return shown(connection, carriage) | {"result": PAYMENT_OPENED if opened and not is_new else result}
@@ -174,7 +174,10 @@ def _move_link(desk: CarriageDesk, connection: Connection, before: Carriage, lin
         face = open_face(connection, card=before.card, channel=before.channel, link=link.id).index
         end_face(connection, before.face, at=now)
     table = carriages.c
-    as_it_was = carriages.update().where(table.id == before.id, table.link == before.link)
+    # the state too: a pause that came in between has ended the face that was read, and would be given a new one
+    as_it_was = carriages.update().where(
+        table.id == before.id, table.link == before.link, table.state == before.own_state
+    )
     if not changed_one(connection, as_it_was.values(link=link.id, face=face, changed_at=to_millis(now))):
         raise CarriageOutOfStep
     end_older_links(ground, connection, link, actor=before.channel)

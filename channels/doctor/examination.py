@@ -16,7 +16,7 @@ from channels.doctor.base_strings import Parts, list_variants
 from channels.doctor.comparing import Difference, first_difference
 from channels.doctor.header_reading import GivenHeader, read_patiently
 from channels.doctor.mistakes import Finding
-from channels.doctor.signing_ways import other_ways, right_way
+from channels.doctor.signing_ways import Way, other_ways, right_way
 from sm.sm2 import Provider
 
 _LINE_CODES = {
@@ -188,38 +188,39 @@ def _explain(
 def _search(
     doctor: Doctor, examined: Examined, parts: Parts, signature: bytes, app: KnownApp, their_base: bytes | None
 ) -> list[Finding]:
+    """Try how it was signed, then one mistake in what was; one more in how where the base string is known."""
     keys = ([examined.key] if examined.key else []) + [key for key in app.keys if key != examined.key]
-    for key in keys:
-        found = _search_with(doctor, examined, parts, signature, key, their_base)
-        if found is not None:
-            is_named = key == examined.key or examined.key is None  # an unknown serial was told already
-            return found if is_named else [*_of_other(key), *found]
+    ways = [(key, _ways(doctor, examined, key)) for key in keys]
+    for key, (right, *others) in ways:
+        for way in (right, *others):
+            for base in dict.fromkeys(base for base in (parts.base(), their_base) if base is not None):
+                if way.holds(base, signature):
+                    return _told_of_key(examined, key, [Finding(way.code, way.detail)] if way.code else [])
+    for variant in list_variants(parts):  # each is written once, whatever keys there are
+        for key, (right, *others) in ways:
+            for way in (right, *others) if doctor.deep else (right,):
+                if way.holds(variant.base, signature):
+                    in_way = [Finding(way.code, way.detail)] if way.code else []
+                    return _told_of_key(examined, key, [Finding(variant.code, variant.detail), *in_way])
     return []
+
+
+def _ways(doctor: Doctor, examined: Examined, key: KnownKey) -> list[Way]:
+    mine = (examined.app or "").encode(), (examined.serial or "").encode()
+    others = other_ways(doctor.provider, key.public_key, tuple(name for name in mine if name))
+    return [right_way(doctor.provider, key.public_key), *others]
+
+
+def _told_of_key(examined: Examined, key: KnownKey, found: list[Finding]) -> list[Finding]:
+    """Name a key besides that is not the one that was named; an unknown serial was told already."""
+    is_named = key == examined.key or examined.key is None
+    return found if is_named else [*_of_other(key), *found]
 
 
 def _of_other(key: KnownKey) -> list[Finding]:
     """Name the key that signed in place of the one that the request names."""
     named = Finding("key_of_other_certificate", f"that of {key.serial}")
     return [named, Finding("key_published")] if key.is_published else [named]
-
-
-def _search_with(
-    doctor: Doctor, examined: Examined, parts: Parts, signature: bytes, key: KnownKey, their_base: bytes | None
-) -> list[Finding] | None:
-    """Try one mistake, or where the base string is known one more in how it was signed; None where nothing holds."""
-    right = right_way(doctor.provider, key.public_key)
-    mine = (examined.app or "").encode(), (examined.serial or "").encode()
-    others = list(other_ways(doctor.provider, key.public_key, tuple(name for name in mine if name)))
-    for way in (right, *others):
-        for base in dict.fromkeys(base for base in (parts.base(), their_base) if base is not None):
-            if way.holds(base, signature):
-                return [Finding(way.code, way.detail)] if way.code else []
-    for way in (right, *others) if doctor.deep else (right,):
-        for variant in list_variants(parts):
-            if way.holds(variant.base, signature):
-                in_way = [Finding(way.code, way.detail)] if way.code else []
-                return [Finding(variant.code, variant.detail), *in_way]
-    return None
 
 
 # ── The forms of others ──────────────────────────────────────────────────────────────────────────────────────────

@@ -3,10 +3,12 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from auth.schemas import Whole
+
 MOST_BODY = 64 * 1024
 """A longer body says nothing more about a signature, and is hashed some hundred times."""
 _BASE64 = {"description": "the same in base64, for what is no UTF-8; counts where both are given"}
-_IN_BASE64 = validate.Regexp(r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")
+_IN_BASE64 = Whole(r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")
 
 
 class ClaimedRequestSchema(Schema):

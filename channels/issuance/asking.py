@@ -18,6 +18,7 @@ from core.ground import Ground
 from ecard.assured_issuance import AssuredPerson
 from ecard.holders import number_index
 
+SCOPE = "issue"
 MOST_TRIES = 5
 """Tries in vain for one person's number within 24 hours, in all channels together."""
 

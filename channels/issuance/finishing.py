@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from auth.errors import ChannelNotLive
+from auth.errors import ChannelNotLive, ScopeMissing
 from auth.oauth.clients import Client
 from auth.oauth.grants import Grant, find_live_link, start_grant
 from auth.oauth.pseudonyms import link_handle, subject_of_card
@@ -18,6 +18,7 @@ from channels.bank_ports import count_answer, count_silence
 from channels.carriage.records import find_carriage
 from channels.carriage.sign import ISSUED as ISSUED_HERE
 from channels.carriage.sign import SIGNED_ELSEWHERE, take_up
+from channels.issuance.asking import SCOPE
 from channels.issuance.desk import IssuanceDesk
 from channels.issuance.records import (
     ISSUED,
@@ -165,11 +166,17 @@ def _carry(
 
 
 def _require_client(desk: IssuanceDesk, connection: Connection, channel: str) -> Client:
-    """Find the channel's client; raises ``ChannelNotLive`` where channel or client were stopped meanwhile."""
+    """Find the channel's client.
+
+    Raises ``ChannelNotLive`` where channel or client were stopped meanwhile, ``ScopeMissing`` where the channel may not
+    have cards issued any more.
+    """
     found = get_channel(connection, channel)
     client = desk.oauth.clients.find(found.client)
     if found.standing != "live" or client is None:
         raise ChannelNotLive
+    if SCOPE not in found.scopes:
+        raise ScopeMissing(f"scope {SCOPE}")
     return client
 
 

@@ -9,14 +9,12 @@ from auth.channel_requests import Channel
 from auth.guard import allow
 from auth.oauth.models import oauth_clients
 from auth.oauth.pseudonyms import subject_in_sector
-from channels.issuance.asking import ask_for_issuance
+from channels.issuance.asking import SCOPE, ask_for_issuance
 from channels.issuance.desk import IssuanceDesk
 from channels.issuance.records import Issuance, get_issuance, get_issuance_by_number
 from channels.issuance.schemas import AskedSchema, AskSchema, FindSchema, IssuanceSchema
 from channels.registry import get_channel
 from ecard.assured_issuance import AssuredPerson
-
-SCOPE = "issue"
 
 blueprint = ApiBlueprint(
     "bank issuances",

@@ -1,5 +1,6 @@
 from marshmallow import Schema, fields, validate
 
+from auth.schemas import Whole
 from channels.news import NEWS_KINDS
 from channels.sandbox.switches import MOST_DELAY, MOST_TIMES, NEWS_FAULTS, STATUSES
 
@@ -10,7 +11,7 @@ class TrialNewsSchema(Schema):
     )
     card = fields.String(
         load_default="sandbox-card",
-        validate=validate.Regexp(r"^sandbox-[A-Za-z0-9_-]{1,56}$"),
+        validate=Whole(r"^sandbox-[A-Za-z0-9_-]{1,56}$"),
         metadata={"description": "a card that there is not; each counts its own sequence"},
     )
 

@@ -303,3 +303,9 @@ def test_no_variant_is_ours_and_none_comes_twice():
 
 def test_every_mistake_is_told_in_both_languages():
     assert all(one.zh and one.en and one.zh != one.en for one in MISTAKES.values())
+
+
+def test_a_deeply_nested_body_is_not_written_anew_in_megabytes():
+    nested = b"[" + b",".join([b"[" * 29 + b"]" * 29] * 1000) + b"]"
+    parts = Parts("POST", "/v1/carriages", "1772438400", "0" * 16, nested)
+    assert max(len(variant.base) for variant in list_variants(parts)) < 3 * len(nested)

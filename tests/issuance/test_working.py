@@ -143,6 +143,16 @@ def test_a_channel_suspended_while_its_bank_is_asked_gets_no_card(bank):
     assert (row.state, row.reason, row.card) == ("asked", "channel_not_live", None)
 
 
+def test_a_channel_that_may_have_no_cards_issued_any_more_gets_none_that_it_has_asked_for_before(bank):
+    other = make_bank(bank.service)
+    issuance = other.ask(make_customer(bank.service))
+    before, after = ["carriage", "news", "issue"], ["carriage", "news"]
+    change(bank.service, other.app.channel, "terms", {"from": {"scopes": before}, "to": {"scopes": after}})
+    other.work()
+    row = row_of(bank.service, issuance)
+    assert (row.state, row.reason, row.card) == ("asked", "scope_missing", None)
+
+
 def test_a_client_without_card_present_gets_a_link_for_what_it_is_registered_for(bank):
     other = make_bank(bank.service)
     client = make_client(bank.service, scopes=["openid", "offline_access", "card.read"])
