@@ -70,12 +70,14 @@ def choose_bank_place(home: Path, issuer: str, ports: tuple[int, int] = (FRONT_P
     return BankPlace(folder, f"https://127.0.0.1:{front}", f"http://127.0.0.1:{back}")
 
 
-def settle_bank(runtime: Runtime, ministry: Path, place: BankPlace, people: Sequence[HolderData]) -> list[BankCustomer]:
+def settle_bank(
+    runtime: Runtime, ministry: Path, place: BankPlace, people: Sequence[HolderData], up_to: str = "live"
+) -> list[BankCustomer]:
     """Enter the bank into the city, once, and give it new customers."""
     keys = _make_keys(place)
     known = place.folder / "registered.json"
     if not known.exists():
-        _write(known, asdict(register_partner(runtime, _applicant(place, keys))))
+        _write(known, asdict(register_partner(runtime, _applicant(place, keys), up_to)))
     registered = Registered(**json.loads(known.read_text(encoding="utf-8")))
     told = {"environment": "development", "issuer": runtime.ground.settings.issuer, **asdict(registered)}
     _write(place.folder / "partner.json", told)

@@ -54,7 +54,12 @@ def is_wallet_there() -> bool:
 
 
 def settle_wallet(
-    runtime: Runtime, ministry: Path, home: Path, issuer: str, ports: tuple[int, int] = (FRONT_PORT, CONTROL_PORT)
+    runtime: Runtime,
+    ministry: Path,
+    home: Path,
+    issuer: str,
+    ports: tuple[int, int] = (FRONT_PORT, CONTROL_PORT),
+    up_to: str = "live",
 ) -> WalletPlace:
     """Enter the wallet into the city, once for its addresses."""
     front, control = (choose_port(port) for port in ports)
@@ -63,7 +68,7 @@ def settle_wallet(
     known = folder / "registered.json"
     if not known.exists():
         _make_keys(folder)
-        _write(known, asdict(register_partner(runtime, _applicant(place))))
+        _write(known, asdict(register_partner(runtime, _applicant(place), up_to)))
     registered: dict[str, str] = json.loads(known.read_text(encoding="utf-8"))
     shutil.copyfile(ministry, folder / "ministry.pem")
     _write(folder / "settings.json", _settings(place, issuer, Registered(**registered)))

@@ -71,6 +71,7 @@ def running(command: list[str], log: Path, environment: dict[str, str], cwd: Pat
 
 def go_and_return(leaving: httpx.Response, robot: RobotHolder, **how: Any) -> str:
     """Follow a redirect to the card service's login, go through it with the phone, and tell where it leads back to."""
+    assert leaving.is_redirect, leaving.text
     with httpx.Client(trust_env=False, timeout=30) as cookies:
         back = robot.log_in(cookies, leaving.headers["Location"], **how)
     assert back.is_redirect, back.text
@@ -132,6 +133,7 @@ class PartnerTown:
     folder: Path
     service: str = ""
     ministry: Path = Path()
+    back_port: int = 0
     bank: Any = None
     closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -139,8 +141,16 @@ class PartnerTown:
         return RobotHolder(self.issuer, self.phones[number])
 
     def start_bank(self) -> None:
-        front, back = self.place.ports()
-        ports = ["--front-port", str(front), "--back-port", str(back), "--pause", "1", "--slow-seconds", "11"]
+        ports = [
+            "--front-port",
+            str(self.place.ports()[0]),
+            "--back-port",
+            str(self.back_port),
+            "--pause",
+            "1",
+            "--slow-seconds",
+            "11",
+        ]
         command = [sys.executable, "-m", "bank", "run", str(self.place.folder), *ports]
         log = self.folder / "bank.log"
         self.bank = self.closing.enter_context(running(command, log, {"PYTHONPATH": PYTHONPATH}, self.folder))
@@ -168,7 +178,8 @@ class PartnerTown:
     def control(self, path: str = "/control", **body: Any) -> dict[str, Any]:
         token = (self.place.folder / "control.token").read_text()
         headers = {"Control-Token": token}
-        answer = httpx.post(f"{self.place.back}{path}", json=body, headers=headers, timeout=60, trust_env=False)
+        back = f"http://127.0.0.1:{self.back_port}"
+        answer = httpx.post(f"{back}{path}", json=body, headers=headers, timeout=60, trust_env=False)
         assert answer.status_code == 200, answer.text
         told: dict[str, Any] = answer.json()
         return told
@@ -176,7 +187,14 @@ class PartnerTown:
 
 @contextlib.contextmanager
 def run_partner_town(
-    city: City, folder: Path, *, older: tuple[int, ...] = (), behind: int | None = None
+    city: City,
+    folder: Path,
+    *,
+    older: tuple[int, ...] = (),
+    behind: int | None = None,
+    back_port: int | None = None,
+    on_ready: Callable[[PartnerTown], None] = lambda _town: None,
+    up_to: str = "live",
 ) -> Iterator[PartnerTown]:
     """Seed a city with people, register the bank as two operators would, run everything.
 
@@ -185,6 +203,9 @@ def run_partner_town(
         folder: for the database, the logs and the partners' folders.
         older: who has a chip card of the second generation, which reaches level L2 and no more, and a phone.
         behind: the port of somebody in between, as whom the service is known; it listens on another one.
+        back_port: where the bank listens to machines, if what is registered is somebody in between.
+        on_ready: called when the service runs and the bank does not yet.
+        up_to: how far the bank's channel comes.
     """
     port = free_port()
     issuer = f"http://127.0.0.1:{behind or port}"
@@ -216,7 +237,7 @@ def run_partner_town(
         place = choose_bank_place(folder, issuer, (free_port(), free_port()))
         inside.clock.now = system_clock()
         people = [make_person(number).holder_data() for number in range(1, PEOPLE + 1)]
-        customers = dict(enumerate(settle_bank(inside.runtime, ministry, place, people), 1))
+        customers = dict(enumerate(settle_bank(inside.runtime, ministry, place, people, up_to), 1))
         processes = closing.enter_context(run_processes(settings, folder / "serve.log"))
         http = closing.enter_context(httpx.Client(base_url=processes.address, timeout=30, trust_env=False))
         for caller in (*phones.values(), till):
@@ -225,7 +246,8 @@ def run_partner_town(
         worker = [sys.executable, "-m", "cli", "worker", "--pause", "0.1"]
         closing.enter_context(running(worker, folder / "worker.log", variables))
         town = PartnerTown(inside, issuer, till, phones, place, customers, folder, closing=closing)
-        town.service, town.ministry = processes.address, ministry
+        town.service, town.ministry, town.back_port = processes.address, ministry, back_port or place.ports()[1]
+        on_ready(town)
         town.start_bank()
         yield town
 

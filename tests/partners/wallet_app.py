@@ -1,12 +1,13 @@
 """The wallet beside the bank, before the same service: a process of its own, and its app in a customer's browser."""
 
 import contextlib
+import json
 import os
 import re
 import secrets
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -62,6 +63,8 @@ class RunningWallet:
 
     town: PartnerTown
     place: WalletPlace
+    registered: WalletPlace
+    """As the card centre knows it: where news are posted to may be somebody in between."""
 
     @contextlib.contextmanager
     def running(self, *, lose_database: bool = False) -> Iterator[None]:
@@ -100,8 +103,20 @@ def form_of(browser: Browser, page: str, ending: str) -> PageForm:
     return form
 
 
-def enter_wallet(town: PartnerTown) -> RunningWallet:
-    """Register the wallet as two operators would; it does not run yet."""
+def enter_wallet(town: PartnerTown, *, news_port: int = 0, up_to: str = "live", **settings: Any) -> RunningWallet:
+    """Register the wallet as two operators would; it does not run yet.
+
+    Args:
+        town: where it lives.
+        news_port: where news are posted to, if that is somebody in between.
+        up_to: how far its channel comes.
+        settings: more of them, and others.
+    """
     require_wallet()
-    ports = (free_port(), free_port())
-    return RunningWallet(town, settle_wallet(town.inside.runtime, town.ministry, town.folder, town.issuer, ports))
+    control = free_port()
+    ports = (free_port(), news_port or control)
+    registered = settle_wallet(town.inside.runtime, town.ministry, town.folder, town.issuer, ports, up_to)
+    file = registered.folder / "settings.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"control": control} | settings))
+    place = replace(registered, control=f"http://127.0.0.1:{control}")
+    return RunningWallet(town, place, registered)
