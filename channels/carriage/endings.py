@@ -66,9 +66,9 @@ def _end(desk: CarriageDesk, connection: Connection, carriage: Carriage, because
     link = find_live_grant(ground.database, carriage.link, ground.clock())
     if carriage.state == "revoked" or link is None:
         raise CarriageNotSigned
+    _move(desk, connection, carriage, frm=carriage.own_state, to="revoked", face=None)
     if carriage.face is not None:
         end_face(connection, carriage.face, at=ground.clock())
-    _move(desk, connection, carriage, frm=carriage.own_state, to="revoked", face=None)
     # the end of the link is the event: whoever ends it, the channel is told of its carriage's end in the one way
     end_links_of(ground, connection, carriage.card, link.client, because=because, actor=carriage.channel)
     detail = {"because": because, "card": carriage.card}
@@ -86,7 +86,10 @@ def _end(desk: CarriageDesk, connection: Connection, carriage: Carriage, because
 def _move(
     desk: CarriageDesk, connection: Connection, carriage: Carriage, *, frm: str, to: str, face: int | None
 ) -> None:
-    """Move what the channel has made of it; one whose link or card has ended moves nowhere."""
+    """Move what the channel has made of it; one whose link or card has ended moves nowhere.
+
+    Before its face is ended, everywhere: who locked face and carriage in another order would wait crosswise.
+    """
     table = carriages.c
     as_it_was = carriages.update().where(table.id == carriage.id, table.state == frm, table.link == carriage.link)
     changed_at = to_millis(desk.ground.clock())

@@ -172,7 +172,6 @@ def _move_link(desk: CarriageDesk, connection: Connection, before: Carriage, lin
     face = None
     if before.face is not None:
         face = open_face(connection, card=before.card, channel=before.channel, link=link.id).index
-        end_face(connection, before.face, at=now)
     table = carriages.c
     # the state too: a pause that came in between has ended the face that was read, and would be given a new one
     as_it_was = carriages.update().where(
@@ -180,6 +179,8 @@ def _move_link(desk: CarriageDesk, connection: Connection, before: Carriage, lin
     )
     if not changed_one(connection, as_it_was.values(link=link.id, face=face, changed_at=to_millis(now))):
         raise CarriageOutOfStep
+    if before.face is not None:
+        end_face(connection, before.face, at=now)
     end_older_links(ground, connection, link, actor=before.channel)
     detail = {"link": link.id, "before": before.link}
     ground.audit.record(

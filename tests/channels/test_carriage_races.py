@@ -76,3 +76,21 @@ def test_no_code_is_taken_after_its_link_has_ended(app, kind):
         taken = connection.execute(sa.select(sa.func.count()).select_from(redemptions)).scalar_one()
     assert taken == sum(verdict.get("result") == "accepted" for verdict in verdicts)
     assert {verdict.get("result") or verdict["code"] for verdict in verdicts} <= {"accepted", "unknown"}
+
+
+def test_a_pause_beside_an_end_or_a_new_signature_never_waits_crosswise(app):
+    holder = make_holder(app.service)
+    for number in range(16):
+        carriage = app.link(holder).sign().json()["id"]
+        newer = app.link(holder)
+        whole = f'{{"out_request_no":"E-{number}"}}'.encode()
+
+        def pause(carriage=carriage):
+            return app.partner.send("POST", f"/v1/carriages/{carriage}/suspend", b'{"reason":"risk"}')
+
+        def end(carriage=carriage, whole=whole):
+            return app.partner.send("POST", f"/v1/carriages/{carriage}/end", whole)
+
+        answers = at_once([pause, newer.sign if number % 2 else end])
+        assert {answer.status_code for answer in answers} <= {200, 201, 409}
+        end()
