@@ -8,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from auth.oauth.client_register import require_client, set_client_standing
+from auth.oauth.client_register import STANDINGS as CLIENT_STANDINGS
+from auth.oauth.client_register import add_client_key, require_client, set_client_standing
+from auth.oauth.jws import read_public_jwk
 from auth.oauth.models import oauth_clients
 from channels.bank_ports import end_port, require_new_port, require_port, set_port
 from channels.certificates import (
@@ -34,6 +36,7 @@ from sm.canonical import read_hex
 from sm.errors import SmError
 
 Detail = Mapping[str, Any]
+MOST_CLIENT_KEY_DAYS = 1095
 TERMS = ("scopes", "algorithms", "requests_per_minute", "client")
 
 
@@ -261,6 +264,59 @@ def _end_bank_port(
     return dict(detail)
 
 
+# ── A key more for its OAuth client: {"client": …, "jwk": {…}, "days": 365} ──────────────────────────────────────
+
+
+def _require_client_key(desk: ChannelDesk, _connection: Connection, channel: RegisteredChannel, detail: Detail) -> None:
+    _require_members(detail, {"client": str, "jwk": dict, "days": int})
+    if not 1 <= detail["days"] <= MOST_CLIENT_KEY_DAYS:
+        raise Malformed(f"a client's key lives between 1 and {MOST_CLIENT_KEY_DAYS} days")
+    _require_own_client(channel, detail["client"])
+    try:
+        read_public_jwk(detail["jwk"], "new", desk.provider)
+    except ValueError as error:
+        raise Malformed(f"the key cannot be used: {error}") from error
+
+
+def _add_client_key(
+    desk: ChannelDesk, connection: Connection, channel: RegisteredChannel, detail: Detail
+) -> dict[str, Any]:
+    now, client = desk.ground.clock(), detail["client"]
+    kid = add_client_key(connection, desk.provider, client, detail["jwk"], at=now, days=detail["days"])
+    content = {"channel": channel.id, "client": client, "kid": kid}
+    record_event(connection, "channel.client_key_added", card=None, content=content, at=now)
+    return {"kid": kid}
+
+
+# ── Its OAuth client stopped by itself, and no longer: {"client": …, "from": "suspended", "to": "active"} ────────
+
+
+def _require_client_standing(
+    _desk: ChannelDesk, connection: Connection, channel: RegisteredChannel, detail: Detail
+) -> None:
+    _require_members(detail, {"client": str, "from": str, "to": str})
+    _require_own_client(channel, detail["client"])
+    query = sa.select(oauth_clients.c.standing).where(oauth_clients.c.id == detail["client"])
+    if connection.execute(query).scalar_one() != detail["from"]:
+        raise ChangeOutdated
+    if detail["to"] not in CLIENT_STANDINGS or detail["to"] == detail["from"]:
+        raise Malformed(f"a client is {' or '.join(CLIENT_STANDINGS)}")
+    if channel.standing not in MAY_CALL and detail["to"] != STOPS:
+        raise TransitionNotAllowed("its client stands no better than the channel")
+
+
+def _move_client(
+    _desk: ChannelDesk, connection: Connection, _channel: RegisteredChannel, detail: Detail
+) -> dict[str, Any]:
+    set_client_standing(connection, detail["client"], detail["to"])
+    return {"standing": detail["to"]}
+
+
+def _require_own_client(channel: RegisteredChannel, client: str) -> None:
+    if channel.client != client:
+        raise Missing("the channel has no such client")
+
+
 CHANGE_KINDS: Mapping[str, ChangeKind] = {
     "standing": ChangeKind(_require_standing, _move, lambda detail: detail["to"] == STOPS),
     "certificate": ChangeKind(_require_certificate, _add, lambda _detail: False),
@@ -270,6 +326,8 @@ CHANGE_KINDS: Mapping[str, ChangeKind] = {
     "endpoint_end": ChangeKind(_require_endpoint_end, _end_endpoint, lambda _detail: True),
     "bank-port": ChangeKind(_require_bank_port, _set_bank_port, lambda _detail: False),
     "bank-port-end": ChangeKind(_require_bank_port_end, _end_bank_port, lambda _detail: True),
+    "client-key": ChangeKind(_require_client_key, _add_client_key, lambda _detail: False),
+    "client-standing": ChangeKind(_require_client_standing, _move_client, lambda detail: detail["to"] == STOPS),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 from sqlalchemy.engine import Connection
 
+from auth.oauth.client_register import STANDINGS as CLIENT_STANDINGS
 from auth.signed_forms.received import ALGORITHMS
 from channels.certificates import DEFAULT_DAYS, MOST_DAYS, list_certificates
 from channels.change_kinds import CHANGE_KINDS, terms_of
@@ -23,6 +24,7 @@ from channels.changes import (
 from channels.operators import OPERATOR_USER_ID
 from channels.registry import MOST_REQUESTS, SCOPES, get_channel
 from channels.standing import STANDINGS
+from cli.clients import DAYS, JwkFile
 from cli.key_store_options import FILE, read_file
 from cli.opening import opened_runtime
 from cli.terminals import PublicKey
@@ -121,6 +123,35 @@ def propose(channel: str, operator: str, key: Path | None, *, dry_run: bool, **t
         _propose(runtime, connection, channel, "terms", detail, operator, key, dry_run=dry_run)
 
 
+@click.command("add-client-key")
+@click.argument("channel")
+@click.option("--jwk", type=JwkFile(), required=True, help="Public key: P-256, SM2, Ed25519, or RSA for PS256.")
+@DAYS
+@_DRY_RUN
+@by_operator
+def add_client_key(
+    channel: str, jwk: dict[str, Any], days: int, operator: str, key: Path | None, *, dry_run: bool
+) -> None:
+    """Propose one more key for the channel's OAuth client, to change keys without a gap."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        detail = {"client": get_channel(connection, channel).client or "", "jwk": jwk, "days": days}
+        _propose(runtime, connection, channel, "client-key", detail, operator, key, dry_run=dry_run)
+
+
+@click.command("set-client-standing")
+@click.argument("channel")
+@click.argument("standing", type=click.Choice(CLIENT_STANDINGS))
+@_DRY_RUN
+@by_operator
+def set_client_standing(channel: str, standing: str, operator: str, key: Path | None, *, dry_run: bool) -> None:
+    """Suspend the channel's OAuth client alone, which one operator does, or propose to let it go on."""
+    with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        client = get_channel(connection, channel).client or ""
+        before = next(other for other in CLIENT_STANDINGS if other != standing)
+        detail = {"client": client, "from": before, "to": standing}
+        _propose(runtime, connection, channel, "client-standing", detail, operator, key, dry_run=dry_run)
+
+
 @click.command("add-endpoint")
 @click.argument("channel")
 @click.argument("url")
@@ -208,7 +239,8 @@ def reject(change: str, operator: str, key: Path | None, *, dry_run: bool) -> No
 
 
 COMMANDS: Sequence[click.Command] = (
-    set_standing, add_certificate, withdraw_certificate, add_endpoint, end_endpoint, set_bank_port, end_bank_port,
+    set_standing, add_certificate, withdraw_certificate, add_client_key, set_client_standing,
+    add_endpoint, end_endpoint, set_bank_port, end_bank_port,
     propose, changes, approve, reject,
 )  # fmt: skip
 
@@ -250,6 +282,8 @@ def _show_outcome(connection: Connection, change: Change) -> None:
     click.echo(f"applied: {_told(change)}")
     if change.kind == "endpoint":
         click.echo((change.outcome or {})["endpoint"])
+    if change.kind == "client-key":
+        click.echo(f"kid {(change.outcome or {})['kid']}")
     if change.kind == "certificate":
         serial = (change.outcome or {})["serial"]
         found = {one.serial: one for one in list_certificates(connection, change.channel)}

@@ -7,6 +7,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Column, Table
+from sqlalchemy.engine import Connection
 
 from auth.apps.register import ANDROID, APPLE, App, add_app, list_apps, remove_app
 from auth.oauth.client_register import (
@@ -24,6 +25,7 @@ from auth.oauth.client_register import (
 from auth.oauth.profiles import AUTHENTICATIONS, PROFILES
 from auth.oauth.scopes import SCOPES
 from auth.plain_json import read_plain_json
+from channels.registry import find_channel_of_client
 from cli import Failed
 from cli.opening import opened_runtime
 from core.clock import from_millis, to_text
@@ -31,7 +33,7 @@ from web.runtime import Runtime
 
 _KEY_FILE_LIMIT = 16 * 1024
 _OPERATOR = click.option("--operator", required=True, help="Who does this; stands in the audit trail.")
-_DAYS = click.option("--days", type=click.IntRange(1, 1095), default=365, show_default=True, help="Life of the key.")
+DAYS = click.option("--days", type=click.IntRange(1, 1095), default=365, show_default=True, help="Life of the key.")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Only tell what would happen.")
 
 
@@ -88,11 +90,12 @@ def register(operator: str, **fields: Any) -> None:
 @clients.command("add-key")
 @click.argument("client")
 @click.option("--jwk", type=JwkFile(), required=True, help="Public key: P-256, SM2, Ed25519, or RSA for PS256.")
-@_DAYS
+@DAYS
 @_OPERATOR
 def add_key(client: str, jwk: dict[str, Any], days: int, operator: str) -> None:
     """Give a client one more key, to change keys without a gap; print its kid."""
     with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        _require_no_channel(connection, client)
         now = runtime.ground.clock()
         kid = add_client_key(connection, runtime.provider, client, jwk, at=now, days=days)
         _record(runtime, connection, operator, "client.key_added", client, {"kid": kid})
@@ -101,11 +104,12 @@ def add_key(client: str, jwk: dict[str, Any], days: int, operator: str) -> None:
 
 @clients.command("add-secret")
 @click.argument("client")
-@_DAYS
+@DAYS
 @_OPERATOR
 def add_secret(client: str, days: int, operator: str) -> None:
     """Draw a secret for a client and print it, this once."""
     with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        _require_no_channel(connection, client)
         now, stored = runtime.ground.clock(), runtime.oauth.desk.stored
         kid, secret = add_client_secret(connection, stored, client, at=now, days=days)
         _record(runtime, connection, operator, "client.secret_added", client, {"kid": kid})
@@ -137,6 +141,8 @@ def withdraw_key(client: str, kid: str, operator: str, *, dry_run: bool) -> None
 def set_standing(client: str, standing: str, operator: str) -> None:
     """Suspend a client with all its tokens, or make it active again; counts everywhere within a second."""
     with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
+        if standing == "active":
+            _require_no_channel(connection, client)
         if not set_client_standing(connection, client, standing):
             raise Failed(f"the client is {standing} already")
         _record(runtime, connection, operator, "client.standing_changed", client, {"to": standing})
@@ -215,6 +221,15 @@ def apps(client: str) -> None:
     for row in rows:
         table.add_row(row.platform, row.name, "yes" if row.opens_logins else "no", "\n".join(row.fingerprints))
     Console().print(table)
+
+
+def _require_no_channel(connection: Connection, client: str) -> None:
+    """Send who would give a channel's client something to where two people do it; what is taken away one may take."""
+    channel = find_channel_of_client(connection, client)
+    if channel is not None:
+        raise Failed(
+            f"this is the client of {channel.id}: `ecard channels add-client-key` or `set-client-standing`, by two"
+        )
 
 
 def _named_app(android: str | None, apple: str | None) -> tuple[str, str]:
