@@ -1,6 +1,14 @@
+import re
 from typing import Any
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
+
+_MEMBER = re.compile(r"(?!.*\d{4})[a-z_][a-z0-9_]{0,39}|\d{1,3}")
+
+
+def shown_member(name: object) -> str:
+    """Repeat the name of a member only if it looks like one of ours: a caller may have put anything there."""
+    return str(name) if _MEMBER.fullmatch(str(name)) else "?"
 
 
 class Whole(validate.Regexp):

@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, Response, request, send_from_directory
 import auth.login.routes
 import channels.carriage.routes
 import channels.doctor.routes
+import channels.h5_entries.routes
 import channels.issuance.routes
 import channels.request_log.routes
 import channels.routes
@@ -112,6 +113,7 @@ def create_app(runtime: Runtime) -> Flask:
         channels.carriage.routes.carried,
         channels.carriage.routes.carriages,
         channels.carriage.routes.of_card,
+        channels.h5_entries.routes.blueprint,
     ):
         api.register_blueprint(blueprint)
     for plain in (oauth, oauth_server, app_associations, health, docs, login_pages, account_pages, device_pages):

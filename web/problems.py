@@ -1,7 +1,6 @@
 """The only place that knows what a refusal looks like over HTTP: RFC 9457, in Chinese or English."""
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from werkzeug.exceptions import HTTPException, UnprocessableEntity
 
 from auth.errors import StepUpNeeded
 from auth.oauth.routes import answer_unreadable
+from auth.schemas import shown_member
 from core.errors import Kind, Malformed, Refusal, TooLarge, Unavailable
 from sm.errors import KeyStoreError, ProviderUnavailable
 from web.edge import PROBLEM, REQUEST_ID
@@ -49,7 +49,6 @@ _HTTP_TITLES = {
 _HTTP_NEXT = ("请对照接口文档检查请求。", "Compare the request with the API documentation.")
 _FAULT = ("fault", "服务内部错误。", "Something went wrong on our side.")
 _FAULT_NEXT = ("请稍后重试，并提供请求编号。", "Try again later; tell us the request id.")
-_MEMBER = re.compile(r"(?!.*\d{4})[a-z_][a-z0-9_]{0,39}|\d{1,3}")
 _log = structlog.get_logger("web.problems")
 
 
@@ -181,15 +180,10 @@ def _fields(messages: Any, path: str = "") -> list[str]:
     if isinstance(messages, dict):
         found = []
         for name, inner in list(messages.items())[:10]:
-            shown = "" if not path and _is_location(name) else _shown(name)
+            shown = "" if not path and _is_location(name) else shown_member(name)
             found += _fields(inner, f"{path}.{shown}" if path else shown)
         return found
     return [f"{path or 'body'}: {messages[0] if isinstance(messages, list) and messages else 'invalid'}"]
-
-
-def _shown(name: object) -> str:
-    """Repeat the name of a member only if it looks like one of ours: a caller may have put anything there."""
-    return str(name) if _MEMBER.fullmatch(str(name)) else "?"
 
 
 def _is_location(name: object) -> bool:

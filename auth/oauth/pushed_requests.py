@@ -10,6 +10,7 @@ from auth.oauth.bound_proofs import verify_given_proof
 from auth.oauth.client_authentication import authenticate_client
 from auth.oauth.clients import Client, millis_now
 from auth.oauth.desk import OAuthDesk
+from auth.oauth.forms import Form
 from auth.oauth.models import pushed_requests
 from auth.oauth.profiles import REQUEST_SECONDS
 from auth.oauth.requests import GivenRequest
@@ -31,7 +32,12 @@ def push_request(desk: OAuthDesk, given: GivenRequest) -> dict[str, object]:
     """Judge and keep a request of a proven client; return what RFC 9126 section 2.2 answers."""
     client, _method = authenticate_client(desk, given)
     proof = verify_given_proof(desk, given, nonce_needed=False)
-    request = read_authorization_request(client, given.form, proof.thumbprint if proof else None)
+    return push_for_client(desk, client, given.form, proof.thumbprint if proof else None)
+
+
+def push_for_client(desk: OAuthDesk, client: Client, form: Form, proven: str | None = None) -> dict[str, object]:
+    """Do the same for a client that is proven already; ``proven`` is the thumbprint of a key that it has shown."""
+    request = read_authorization_request(client, form, proven)
     secret, handle = desk.stored.draw(_KIND)
     now = millis_now(desk.ground)
     with desk.ground.database.transaction() as connection:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from auth.errors import SignatureMissing
 from auth.signed_forms.envelope import EnvelopeSecret, is_envelope, read_envelope
 from auth.signed_forms.gateway import is_gateway_form, read_gateway_form
+from auth.signed_forms.h5_entry import is_h5_entry, read_h5_entry
 from auth.signed_forms.header import read_header_form
 from auth.signed_forms.message_signatures import is_message_signature, read_message_signature
-from auth.signed_forms.received import ENVELOPE, GATEWAY, HEADER, MESSAGE, Received, UnverifiedRequest
+from auth.signed_forms.received import ENVELOPE, GATEWAY, H5, HEADER, MESSAGE, Received, UnverifiedRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class SignedContent:
 def read_signed(received: Received, secret_of: EnvelopeSecret) -> SignedContent:
     """Read a request in the form in which it is signed; raises ``SignatureMissing`` for none, and for two at once.
 
-    ``secret_of`` gives the secret under which an app encrypts the data of its envelopes.
+    ``secret_of`` gives the secret under which an app encrypts data.
     """
     form = _require_one_form(received)
     if form == HEADER:
@@ -31,6 +32,8 @@ def read_signed(received: Received, secret_of: EnvelopeSecret) -> SignedContent:
         return SignedContent(read_message_signature(received))
     if form == GATEWAY:
         return SignedContent(*read_gateway_form(received))
+    if form == H5:
+        return SignedContent(*read_h5_entry(received, secret_of))
     return SignedContent(*read_envelope(received, secret_of))
 
 
@@ -40,6 +43,7 @@ def _require_one_form(received: Received) -> str:
         MESSAGE: is_message_signature(received),
         GATEWAY: is_gateway_form(received),
         ENVELOPE: is_envelope(received),
+        H5: is_h5_entry(received),
     }
     found = [form for form, is_there in signs.items() if is_there]
     if len(found) != 1:

@@ -74,6 +74,27 @@ def data_key(secret: str) -> bytes:
     return sm3(secret.encode())[:KEY_SIZE]
 
 
+def open_data(secret_of: EnvelopeSecret, *, app: str, serial: str, nonce: str, given: str) -> dict[str, Any]:
+    """Decrypt base64 of nonce ‖ ciphertext ‖ tag (SM4-GCM) to an object; raises ``SignatureMissing``.
+
+    The object was in canonical form: ``write_canonical`` gives the very bytes that were encrypted.
+    """
+    sealed, context = read_signature_text(given), data_context(app, serial, nonce)
+    try:
+        text = open_sealed(data_key(secret_of(app, serial)), sealed, context)
+        data = read_plain_json(text)
+    except (SmError, ValueError):
+        raise SignatureMissing("what is encrypted does not open, or is no plain JSON") from None
+    if not isinstance(data, dict) or write_canonical(data) != text:
+        raise SignatureMissing("what is encrypted is no object in canonical form")
+    return data
+
+
+def write_canonical(given: dict[str, Any]) -> bytes:
+    """Write an object in its one spelling: members sorted, no blanks, nothing escaped that need not be."""
+    return json.dumps(given, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def _read_members(received: Received) -> dict[str, Any]:
     if received.method != "POST" or received.query:
         raise SignatureMissing("an envelope is sent by POST to an address without query")
@@ -82,7 +103,7 @@ def _read_members(received: Received) -> dict[str, Any]:
     except ValueError:
         raise SignatureMissing("the envelope is no plain JSON") from None
     wanted = _COMMON | {"encData" if isinstance(given, dict) and given.get("encType") == SEALED else "data"}
-    if not isinstance(given, dict) or given.keys() != wanted or _canonical(given) != received.body:
+    if not isinstance(given, dict) or given.keys() != wanted or write_canonical(given) != received.body:
         raise SignatureMissing("the envelope has other members than its form, or is not in canonical form")
     if any(type(given[name]) is not str for name in wanted - {"data"}):
         raise SignatureMissing("a member of the envelope is no text")
@@ -91,25 +112,13 @@ def _read_members(received: Received) -> dict[str, Any]:
 
 def _read_data(given: dict[str, Any], secret_of: EnvelopeSecret) -> str:
     if given["encType"] == SEALED:
-        return _open(given, secret_of)
+        app, serial, nonce = given["appId"], given["serialNo"], given["nonce"]
+        opened = open_data(secret_of, app=app, serial=serial, nonce=nonce, given=given["encData"])
+        return write_canonical(opened).decode()
     require_fixed(given["encType"], CLEAR)
     if not isinstance(given["data"], dict):
         raise SignatureMissing("data is an object")
-    return _canonical(given["data"]).decode()
-
-
-def _open(given: dict[str, Any], secret_of: EnvelopeSecret) -> str:
-    """Decrypt nonce ‖ ciphertext ‖ tag (SM4-GCM) to the canonical text of an object."""
-    app, serial = given["appId"], given["serialNo"]
-    sealed, context = read_signature_text(given["encData"]), data_context(app, serial, given["nonce"])
-    try:
-        text = open_sealed(data_key(secret_of(app, serial)), sealed, context)
-        data = read_plain_json(text)
-    except (SmError, ValueError):
-        raise SignatureMissing("encData does not open, or is no plain JSON") from None
-    if not isinstance(data, dict) or _canonical(data) != text:
-        raise SignatureMissing("the data is no object in canonical form")
-    return text.decode()
+    return write_canonical(given["data"]).decode()
 
 
 def _read_signature(given: str) -> bytes:
@@ -117,7 +126,3 @@ def _read_signature(given: str) -> bytes:
         return read_signature(read_signature_text(given))
     except SmError as error:
         raise SignatureMissing(str(error)) from error
-
-
-def _canonical(given: dict[str, Any]) -> bytes:
-    return json.dumps(given, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -8,7 +8,8 @@ HEADER = "ESSC-SM2-SM3"
 GATEWAY = "GATEWAY-SM2-SM3"
 ENVELOPE = "ENVELOPE-SM2-SM3"
 MESSAGE = "RFC9421-SM2-SM3"
-ALGORITHMS = (HEADER, GATEWAY, ENVELOPE, MESSAGE)
+H5 = "H5-SM2-SM3"
+ALGORITHMS = (HEADER, GATEWAY, ENVELOPE, MESSAGE, H5)
 """What the evidence calls the way in which a base string was made and signed."""
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")

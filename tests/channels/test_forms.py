@@ -1,7 +1,8 @@
-"""The four forms in which a channel may sign: each is read strictly, and all end in the same record."""
+"""The forms in which a channel may sign: each is read strictly, and all end in the same record."""
 
 import itertools
 import json
+from urllib.parse import urlencode
 
 import pytest
 import sqlalchemy as sa
@@ -29,7 +30,7 @@ from tests.channels.forms_of_partners import (
 from tests.channels.partners import PartnerApp, make_partner
 from tests.service import ISSUER, Service
 
-WITH_A_GET = {name: form for name, form in FORMS.items() if name != "ENVELOPE-SM2-SM3"}
+WITH_A_GET = {name: form for name, form in FORMS.items() if name not in {"ENVELOPE-SM2-SM3", "H5-SM2-SM3"}}
 
 
 # ── All forms alike ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -195,7 +196,7 @@ JSON_VALUES = st.recursive(
 @settings(max_examples=60, deadline=None)
 @given(content=st.dictionaries(NAMES, JSON_VALUES, max_size=4), at=st.integers(0, 10**6), bit=st.integers(0, 7))
 def test_any_content_is_carried_and_no_bit_of_it_can_be_changed(signed, name, content, at, bit):
-    partner = signed[0]
+    partner, content = signed[0], {**content, "act": "probe"}  # which the H5 entry carries as its name
     request = FORMS[name](partner, "POST", PROBE, compact(content).encode())
     gate = partner.service.runtime.gate
     read = read_signed(received(request), gate.envelope_secret)
@@ -213,6 +214,12 @@ def test_the_requests_whose_bits_are_flipped_are_themselves_good(signed, name):
     assert verify(partner, requests[name]) == partner.channel
 
 
+H5_NAMES = [
+    *(f"_api_{name}" for name in ("name", "access_id", "serial_no", "timestamp", "nonce", "signature")),
+    "security",
+]
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(["GET", "POST", "PUT"]),
@@ -227,7 +234,12 @@ def test_the_requests_whose_bits_are_flipped_are_themselves_good(signed, name):
             ),
         ),
     ),
-    st.one_of(st.binary(max_size=200), st.text(max_size=100).map(lambda text: b'{"appId":' + text.encode() + b"}")),
+    st.one_of(
+        st.binary(max_size=200),
+        st.text(max_size=100).map(lambda text: b'{"appId":' + text.encode() + b"}"),
+        st.text(max_size=100).map(lambda text: b"_api_signature=AA&" + text.encode()),
+        st.dictionaries(st.sampled_from(H5_NAMES), st.text(max_size=40)).map(lambda given: urlencode(given).encode()),
+    ),
 )
 def test_no_request_breaks_the_readers(method, path, query, headers, body):
     whole = Received(
