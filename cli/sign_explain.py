@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from auth.signed_forms.envelope import EnvelopeSecret
 from auth.signed_forms.received import Received
 from channels.doctor.claimed import claimed_request
-from channels.doctor.examination import Doctor, Examined, FindApp, KnownApp, KnownKey, examine
+from channels.doctor.examination import Doctor, Examined, KnownApp, KnownKey, examine
 from channels.doctor.known_apps import published_key
 from channels.doctor.told import told
 from cli import Failed
@@ -46,6 +47,7 @@ class Header(click.ParamType[tuple[str, str]]):
 @click.option("--base-string", type=FILE, help="File with the bytes that your program signed.")
 @click.option("--certificate", "certificates", type=FILE, multiple=True, help="Yours, PEM; all that may have signed.")
 @click.option("--public-key", type=PublicKey(), help="Or the public key alone, in hex, whatever its serial number.")
+@click.option("--envelope-secret", "secret", type=FILE, help="File with your certificate's, for what is encrypted.")
 @click.option("--at", metavar="TIME", help="When it arrived, such as 2026-03-02T08:00:00Z.  [default: now]")
 @click.option("--origin", default="http://127.0.0.1:8460", show_default=True, help="The service's address.")
 @click.option("--json", "as_json", is_flag=True, help="All that was found, as JSON.")
@@ -61,6 +63,7 @@ def explain(
     base_string: Path | None,
     certificates: Sequence[Path],
     public_key: bytes | None,
+    secret: Path | None,
     at: str | None,
     origin: str,
     *,
@@ -74,8 +77,9 @@ def explain(
     sent = [*headers, *_read_headers(headers_file)]
     claimed = claimed_request(method, target, sent, _read(body) or b"", origin)
     now = surroundings(context).clock() if at is None else read_time(at)
-    keys = [_key_of(path) for path in certificates]
-    examined = _examine(claimed, keys, public_key, _read(base_string), now)
+    keys = [*(_key_of(path) for path in certificates), published_key(counts=True)]
+    doctor = Doctor(open_provider("openssl"), now, lambda _app: KnownApp(keys), _secret_of(_read(secret)), deep=True)
+    examined = _examine(doctor, claimed, keys, public_key, _read(base_string))
     shown = told(examined, now)
     click.echo(json.dumps(shown, ensure_ascii=False, indent=2) if as_json else "\n".join(_lines(shown)))
     if examined.findings:
@@ -83,23 +87,25 @@ def explain(
 
 
 def _examine(
-    claimed: Received, keys: Sequence[KnownKey], public_key: bytes | None, theirs: bytes | None, now: datetime
+    doctor: Doctor, claimed: Received, keys: Sequence[KnownKey], public_key: bytes | None, theirs: bytes | None
 ) -> Examined:
     """Examine as the service would, with the keys that were given; without any, all but the signature is looked at."""
-    known = [*keys, published_key(counts=True)]
-    named = _examine_with(claimed, lambda _app: KnownApp(known), theirs, now)
+    named = examine(doctor, claimed, theirs)
     if public_key is None:
         return named
     alone = KnownKey(named.serial or _ANY_SERIAL, public_key)
-    return _examine_with(claimed, lambda _app: KnownApp([alone, *known]), theirs, now)
+    return examine(replace(doctor, find_app=lambda _app: KnownApp([alone, *keys])), claimed, theirs)
 
 
-def _examine_with(claimed: Received, find_app: FindApp, theirs: bytes | None, now: datetime) -> Examined:
-    return examine(Doctor(open_provider("openssl"), now, find_app, _refuse_secret, deep=True), claimed, theirs)
+def _secret_of(given: bytes | None) -> EnvelopeSecret:
+    """Open what is encrypted with the one secret that was given: it is the developer's own."""
 
+    def secret_of(_app: str, _serial: str) -> str:
+        if given is None:
+            raise Failed("give --envelope-secret, or send the envelope with encType NONE · 请提供 --envelope-secret")
+        return given.decode("ascii", "replace").strip()
 
-def _refuse_secret(_app: str, _serial: str) -> str:
-    raise Failed("an envelope is explained with encType NONE · 请使用 encType NONE 的报文")
+    return secret_of
 
 
 def _key_of(path: Path) -> KnownKey:

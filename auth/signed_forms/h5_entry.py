@@ -43,21 +43,14 @@ def read_h5_entry(received: Received, secret_of: EnvelopeSecret) -> tuple[Unveri
     """Read a request and the JSON that it carries, decrypted; raises ``SignatureMissing``."""
     given = _read_parameters(received)
     app, serial = require_name(given["_api_access_id"]), require_name(given["_api_serial_no"])
-    nonce = require_nonce(given["_api_nonce"])
+    act, nonce = _require_api(given["_api_name"]), require_nonce(given["_api_nonce"])
+    timestamp, signature = _read_seconds(given["_api_timestamp"]), read_der_text(given[SIGNATURE])
     data = open_data(secret_of, app=app, serial=serial, nonce=nonce, given=given[SECURITY])
     if ACT in data:
         raise SignatureMissing("what the holder comes for stands in _api_name alone")
-    signed = {name: value for name, value in given.items() if name != SIGNATURE}
-    unverified = UnverifiedRequest(
-        algorithm=H5,
-        app=app,
-        serial=serial,
-        timestamp=_read_seconds(given["_api_timestamp"]),
-        nonce=nonce,
-        signature=read_der_text(given[SIGNATURE]),
-        base=sorted_line(received.path, signed | {SECURITY: write_canonical(data).decode()}),
-    )
-    return unverified, write_canonical(data | {ACT: _require_api(given["_api_name"])})
+    meant = given | {SECURITY: write_canonical(data).decode()}
+    base = sorted_line(received.path, {name: value for name, value in meant.items() if name != SIGNATURE})
+    return UnverifiedRequest(H5, app, serial, timestamp, nonce, signature, base), write_canonical(data | {ACT: act})
 
 
 def _read_parameters(received: Received) -> dict[str, str]:

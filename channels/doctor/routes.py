@@ -75,10 +75,13 @@ def _examined(desk: ChannelDesk, find_app: FindApp, given: dict[str, Any]) -> di
     origin = desk.ground.settings.issuer
     claimed = claimed_request(given["method"], given["target"], list(given["header_fields"].items()), body, origin)
     now = desk.ground.clock()
-    # an envelope that is encrypted is not opened here: who asks has not shown that it is its own
+    # what is encrypted is not opened here: who asks has not shown that it is its own
     doctor_ = Doctor(desk.provider, now, find_app, _refuse_secret)
     return told(examine(doctor_, claimed, content_of(given, "base_string")), now)
 
 
 def _refuse_secret(_app: str, _serial: str) -> str:
-    raise Missing("send the envelope with encType NONE to have it examined")
+    raise Missing(
+        "what is encrypted is not opened here: send an envelope with encType NONE,"
+        " or use ecard sign explain --envelope-secret on your own machine"
+    )

@@ -103,7 +103,7 @@ def test_a_withdrawn_certificate_is_told_as_such(city, sandbox):
     assert (told["key"]["state"], told["signature"]) == ("withdrawn", "right")
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [name for name in FORMS if name != "H5-SM2-SM3"])
 def test_every_form_of_signature_is_examined(city, form):
     partner = make_partner(city, "sandbox", algorithms=list(FORMS))
     body = b"{}" if form != "RFC9421-SM2-SM3" else b""
@@ -114,6 +114,21 @@ def test_every_form_of_signature_is_examined(city, form):
     late = FORMS[form](partner, "POST", "/v1/channel", body, off=-400)
     given = {"method": "POST", "target": late.target, "header_fields": late.headers, "body": late.body.decode()}
     assert codes(ask(city, given)) == ["clock_off"]
+
+
+def test_an_h5_entry_is_read_up_to_what_is_encrypted(city):
+    partner = make_partner(city, "sandbox", algorithms=list(FORMS))
+
+    def asked(**changed: str):
+        sent: Request = FORMS["H5-SM2-SM3"](partner, "POST", "/v1/h5-entries", b"{}", **changed)
+        given = {"method": "POST", "target": sent.target, "header_fields": sent.headers, "body": sent.body.decode()}
+        return ask(city, given)
+
+    answer = asked(_api_timestamp="1772438400")
+    assert codes(answer) == ["form_unreadable"]
+    assert "milliseconds" in answer.json()["diagnosis"][0]["detail"]
+    assert (asked().status_code, asked().json()["code"]) == (404, "not_found")
+    assert "--envelope-secret" in asked().json()["detail"]
 
 
 def test_a_form_that_was_not_agreed_on_is_told(city, sandbox):

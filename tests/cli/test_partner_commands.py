@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 import cli.listen
 import cli.partner
+from auth.signed_forms.received import ALGORITHMS
 from channels.certificates import list_certificates
 from channels.webhooks import deliver_one
 from cli import main
@@ -24,6 +25,7 @@ from sm.certificates import read_certificate
 from sm.der import export_pkcs8, import_spki, read_pem, write_pem
 from sm.signed_request import base_string, read_header
 from sm.sm2 import random_private_key
+from tests.channels.forms_of_partners import FORMS, Request, secret_of
 from tests.channels.news_of_tests import make_told_partner
 from tests.channels.partners import PartnerApp, apply, change, make_partner, move
 from tests.channels.test_doctor import KEY as PLANTED_KEY
@@ -202,6 +204,36 @@ def test_another_one_s_certificate_is_found_among_those_given(city, tmp_path):
 def pem_of(city: Service, app: PartnerApp) -> str:
     with city.database.transaction() as connection:
         return next(one.pem for one in list_certificates(connection, app.channel) if one.serial == app.serial)
+
+
+@pytest.mark.parametrize(
+    ("name", "sealed"), [("H5-SM2-SM3", {}), ("ENVELOPE-SM2-SM3", {"secret": "yes"}), ("ENVELOPE-SM2-SM3", {})]
+)
+def test_what_is_encrypted_is_explained_with_the_developer_s_own_secret(city, tmp_path, name, sealed):
+    partner = make_partner(city, algorithms=list(ALGORITHMS))
+    secret = secret_of(partner)
+    sent = FORMS[name](partner, "POST", "/v1/h5-entries", b'{"state":"s"}', **dict.fromkeys(sealed, secret))
+    (tmp_path / "secret").write_text(f"{secret}\n")
+    (tmp_path / "wrong").write_text("0" * 64)
+    opened = ["--envelope-secret", str(tmp_path / "secret")]
+    assert "signature     right" in explain_form(partner, sent, tmp_path, *opened, code=0)
+    is_encrypted = name == "H5-SM2-SM3" or bool(sealed)
+    assert ("give --envelope-secret" in explain_form(partner, sent, tmp_path, code=int(is_encrypted))) is is_encrypted
+    if is_encrypted:
+        told = explain_form(partner, sent, tmp_path, "--envelope-secret", str(tmp_path / "wrong"), code=1)
+        assert "form_unreadable: what is encrypted does not open" in told
+    other = make_partner(city)
+    assert "signature     wrong" in explain_form(other, sent, tmp_path, *opened, code=1)
+
+
+def explain_form(partner: PartnerApp, sent: Request, tmp_path: Path, *more: str, code: int) -> str:
+    (tmp_path / "body").write_bytes(sent.body)
+    headers = [part for name, value in sent.headers.items() for part in ("--header", f"{name}: {value}")]
+    return run(
+        "sign", "explain", sent.method, sent.target, *headers, "--body", tmp_path / "body", "--public-key",
+        partner.signer.public_key.hex(), "--at", f"{partner.service.clock():%Y-%m-%dT%H:%M:%SZ}", "--origin", ISSUER,
+        *more, code=code,
+    ).output  # fmt: skip
 
 
 def test_a_header_without_a_colon_is_wrong_usage():
