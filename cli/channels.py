@@ -149,7 +149,7 @@ def show(channel: str) -> None:
 @click.argument("serial")
 @_OPERATOR
 def envelope_secret(channel: str, serial: str, operator: str) -> None:
-    """Print the secret under which a channel encrypts the data of its JSON envelopes, for one of its certificates."""
+    """Print the secret under which a channel encrypts, in envelopes and H5 entries, for one of its certificates."""
     with opened_runtime() as runtime, runtime.ground.database.transaction() as connection:
         known = [
             certificate.serial for certificate in list_certificates(connection, get_channel(connection, channel).id)

@@ -45,7 +45,7 @@ _SCHEMES = {
         "in": "header",
         "name": "Authorization",
         "description": "the same as `signedRequest`, by a channel's certificate; or another form that was agreed on:"
-        " a gateway's sorted parameters, a JSON envelope, HTTP message signatures (RFC 9421)",
+        " a gateway's sorted parameters, a JSON envelope, HTTP message signatures (RFC 9421), the H5 entry of today",
     },
 }
 _ANSWER_SIGNATURE = {

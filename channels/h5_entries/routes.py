@@ -6,7 +6,7 @@ from auth.guard import allow, caller_address, gate
 from auth.oauth.routes import server
 from channels.carriage.access import SCOPE
 from channels.h5_entries.entering import Entry, open_entry
-from channels.h5_entries.schemas import EntrySchema, OpenedSchema
+from channels.h5_entries.schemas import H5EntrySchema, OpenedH5EntrySchema
 
 blueprint = ApiBlueprint(
     "h5 entries",
@@ -18,8 +18,8 @@ blueprint = ApiBlueprint(
 
 @blueprint.post("")
 @allow(Channel, scope=SCOPE)
-@blueprint.arguments(EntrySchema())
-@blueprint.response(201, OpenedSchema)
+@blueprint.arguments(H5EntrySchema())
+@blueprint.response(201, OpenedH5EntrySchema)
 def post_entry(caller: Channel, given: dict[str, Any]) -> dict[str, object]:
     """Ask for the address of a page on which the holder logs in and allows what it takes to sign, show, report or end.
 

@@ -11,7 +11,7 @@ _DIGEST = r"^[A-Za-z0-9_-]{43}$"
 _PRINTABLE = r"^[\x20-\x7e]{1,%d}$"
 
 
-class EntrySchema(Schema):
+class H5EntrySchema(Schema):
     act = fields.String(
         required=True,
         validate=validate.OneOf(list(ACTS)),
@@ -60,7 +60,7 @@ class EntrySchema(Schema):
             raise EntryTakesNoMore("; ".join(f"{name}: {self.error_messages['unknown']}" for name in names))
 
 
-class OpenedSchema(Schema):
+class OpenedH5EntrySchema(Schema):
     url = fields.String(
         required=True,
         metadata={

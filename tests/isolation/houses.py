@@ -29,6 +29,7 @@ FILLED: dict[str, dict[str, Any]] = {
     "POST /v1/channel/signature-examinations": {"method": "GET", "target": "/v1/channel", "header_fields": {}},
     "POST /v1/sandbox/news": {"kind": "card.issued"},
     "PUT /v1/sandbox/switches": {"answers": None, "news": None},
+    "POST /v1/h5-entries": {"act": "sign", "state": "st", "code_challenge": "x" * 43, "dpop_jkt": "x" * 43},
     "POST /v1/carriage/codes": {"class": "medical"},
     "POST /v1/carriage/loss-reports": {"out_request_no": ""},
     "POST /v1/carriage/end": {"out_request_no": ""},

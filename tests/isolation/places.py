@@ -31,6 +31,7 @@ VALUES = {
     *(("body", name) for name in ("seen", "reason", "class", "kind", "audience")),
     *(("body", name) for name in ("social_security_number", "name", "phone")),  # of whom it is about, not of a channel
     *(("body", name) for name in ("public_key", "proof")),
+    *(("body", name) for name in ("act", "state", "nonce", "redirect_uri", "code_challenge", "dpop_jkt")),  # of a page
     *(("body", name) for name in ("answers", "news")),  # switches of the sender's own sandbox
     *(("body", name) for name in ("method", "target", "body", "body_base64", "base_string", "base_string_base64")),
 }

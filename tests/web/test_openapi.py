@@ -241,6 +241,8 @@ def _carry_the_card(service: Service) -> None:
     phone.call("GET", f"/v1/cards/{phone.card}/carriages")
     for path in ("/v1/carriages", f"/v1/carriages/{carriage}", "/v1/carriages/x"):
         app.partner.send("GET", path)
+    app.partner.send("POST", "/v1/h5-entries", json.dumps(GOOD["POST /v1/h5-entries"]).encode())
+    app.partner.send("POST", "/v1/h5-entries", b'{"act":"sign","name":"x"}')
     app.partner.send("POST", f"/v1/carriages/{carriage}/suspend", b'{"reason":"risk"}')
     app.partner.send("POST", f"/v1/carriages/{carriage}/resume")
     acting = app.link(holder, "openid card.report_loss card.unlink")
@@ -349,6 +351,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /v1/carriage/end": {"out_request_no": "E-1"},
     "POST /v1/carriages/{carriage}/suspend": {"reason": "risk"},
     "POST /v1/carriages/{carriage}/end": {"out_request_no": "E-2"},
+    "POST /v1/h5-entries": {"act": "sign", "state": "st", "code_challenge": "x" * 43, "dpop_jkt": "x" * 43},
     "POST /v1/offline-acceptances": {"items": [{"code": "0", "accepted_at": "2026-03-02T08:00:00Z"}]},
 }
 """A body that the schema of each write takes."""

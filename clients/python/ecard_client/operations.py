@@ -142,6 +142,20 @@ class ChannelCalls:
         """
         return cast("t.GetChannelStatementSignatureAnswer", self._sender.send("GET", f"/v1/channel/statements/{quote(day, safe='')}/signature"))
 
+    def post_h5_entries(self, body: t.H5Entry, *, idempotency_key: str | None = None) -> t.OpenedH5Entry:
+        """Ask for the address of a page on which the holder logs in and allows what it takes to sign, show,
+        report or end.
+
+        It is a pushed authorization request of your own client: the holder comes back to it with `code`, `state`
+        and `iss`;
+        redeem the code with your verifier and the key of `dpop_jkt`, then do the act under /v1/carriages or
+        /v1/carriage.
+        Nothing about the holder is taken in: holders prove themselves.
+
+        Scope: carriage.
+        """
+        return cast("t.OpenedH5Entry", self._sender.send("POST", "/v1/h5-entries", body=body, idempotency_key=idempotency_key))
+
     def get_news(self, *, after: int | None = None, limit: int | None = None) -> t.NewsPage:
         """Read your news in its own order, behind a position; who lost everything begins at 0 and ends in our
         state.

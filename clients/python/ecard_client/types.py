@@ -251,6 +251,25 @@ Finding = TypedDict(
 )
 """One finding."""
 
+H5Entry = TypedDict(
+    "H5Entry",
+    {
+        # what the holder comes for; in the H5 form it is `_api_name`
+        "act": Literal["sign", "show", "report_loss", "unlink"],
+        # comes back with the code as it is: draw one for each entry
+        "state": str,
+        # base64url of the SHA-256 of a verifier that you keep (PKCE, S256)
+        "code_challenge": str,
+        # thumbprint (RFC 7638) of the key that redeems the code and uses the token
+        "dpop_jkt": str,
+        # comes back in the ID token
+        "nonce": NotRequired[str | None],
+        # of your client's, letter by letter; may be left out where it has one alone
+        "redirect_uri": NotRequired[str | None],
+    },
+)
+"""One h5 entry."""
+
 Issuance = TypedDict(
     "Issuance",
     {
@@ -375,6 +394,17 @@ NewsSwitch = TypedDict(
     },
 )
 """One news switch."""
+
+OpenedH5Entry = TypedDict(
+    "OpenedH5Entry",
+    {
+        # open it in the app's web view or in the system's browser: once, as it is
+        "url": str,
+        # seconds until which it has to be opened
+        "expires_in": int,
+    },
+)
+"""One opened h5 entry."""
 
 OwnChannel = TypedDict(
     "OwnChannel",

@@ -191,6 +191,22 @@ export interface Finding {
   en: string;
 }
 
+/** One h5 entry. */
+export interface H5Entry {
+  /** what the holder comes for; in the H5 form it is `_api_name` */
+  act: "sign" | "show" | "report_loss" | "unlink";
+  /** comes back with the code as it is: draw one for each entry */
+  state: string;
+  /** base64url of the SHA-256 of a verifier that you keep (PKCE, S256) */
+  code_challenge: string;
+  /** thumbprint (RFC 7638) of the key that redeems the code and uses the token */
+  dpop_jkt: string;
+  /** comes back in the ID token */
+  nonce?: string | null;
+  /** of your client's, letter by letter; may be left out where it has one alone */
+  redirect_uri?: string | null;
+}
+
 /** One issuance. */
 export interface Issuance {
   id: string;
@@ -289,6 +305,14 @@ export interface NewsSwitch {
   times: number;
   /** posted twice, lost (and tried again as after a failure), or signed wrongly */
   fault: "double" | "drop" | "wrong_signature";
+}
+
+/** One opened h5 entry. */
+export interface OpenedH5Entry {
+  /** open it in the app's web view or in the system's browser: once, as it is */
+  url: string;
+  /** seconds until which it has to be opened */
+  expires_in: number;
 }
 
 /** One own channel. */
