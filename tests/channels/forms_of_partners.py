@@ -146,8 +146,9 @@ def as_an_h5_entry(
     **changes: str,
 ) -> Request:
     """Write what today's partners write: the act is the name of the interface, all else is encrypted."""
-    assert method == "POST"
     said = json.loads(content)
+    if method != "POST" or not isinstance(said, dict):
+        raise ValueError("an entry is a POST of an object")
     given = {
         "_api_name": said.pop("act", "probe"),
         "_api_access_id": partner.channel,
@@ -218,6 +219,7 @@ FORMS: dict[str, Form] = {
     "RFC9421-SM2-SM3": as_message_signature,
     "H5-SM2-SM3": as_an_h5_entry,
 }
+POST_ALONE = frozenset({"ENVELOPE-SM2-SM3", "H5-SM2-SM3"})
 
 
 def code_of(answer: httpx.Response) -> tuple[int, str]:

@@ -17,6 +17,7 @@ from tests.channels.forms_of_partners import (
     CONTENT,
     FORMS,
     MISSING,
+    POST_ALONE,
     PROBE,
     WRONG,
     Request,
@@ -30,7 +31,7 @@ from tests.channels.forms_of_partners import (
 from tests.channels.partners import PartnerApp, make_partner
 from tests.service import ISSUER, Service
 
-WITH_A_GET = {name: form for name, form in FORMS.items() if name not in {"ENVELOPE-SM2-SM3", "H5-SM2-SM3"}}
+WITH_A_GET = {name: form for name, form in FORMS.items() if name not in POST_ALONE}
 
 
 # ── All forms alike ──────────────────────────────────────────────────────────────────────────────────────────────
