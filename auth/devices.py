@@ -1,6 +1,6 @@
 """The phones that carry a card."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,6 +62,15 @@ def active_devices(connection: Connection, card: str) -> list[Device]:
         sa.select(devices).where(devices.c.card == card, devices.c.standing == "active").order_by(devices.c.number)
     )
     return [_device_of(row) for row in rows]
+
+
+def active_devices_of(connection: Connection, cards: Collection[str]) -> dict[str, list[str]]:
+    """List the ids of the active phones of many cards, by card."""
+    active = sa.select(devices.c.card, devices.c.id).where(devices.c.card.in_(cards), devices.c.standing == "active")
+    found: dict[str, list[str]] = {}
+    for card, device in connection.execute(active.order_by(devices.c.number)):
+        found.setdefault(card, []).append(device)
+    return found
 
 
 def find_device(connection: Connection, device: str) -> Device | None:

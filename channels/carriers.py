@@ -1,8 +1,9 @@
 """Which channels carry a card, and by which name each of them knows it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, partial
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -11,6 +12,7 @@ from auth.oauth.models import oauth_clients, oauth_grants
 from auth.oauth.scopes import OFFLINE
 from channels.registry import RegisteredChannel, find_channel_of_client, get_channel
 from core.clock import to_millis
+from core.outbox import Event
 
 Pseudonym = Callable[[str, str], str]
 """Name a card (second) to a sector (first): the subject under which the channel's client knows the holder."""
@@ -28,39 +30,49 @@ class Carrier:
     card: str
 
 
-def channels_of_card(connection: Connection, card: str, at: datetime, name: Pseudonym) -> list[Carrier]:
-    """List who carried a card at a moment, by links: grants with offline access to a channel's client.
+class Carriers:
+    """Finds whom some events concern: links, channels and names are read once for all of them, in one transaction."""
 
-    The moment is that of what happened, so that the end of a link hides nothing that happened before it. In the order
-    of their ids, in which their rows are locked.
-    """
-    found = {row.client: row.sector for row in connection.execute(_links(card, at)) if OFFLINE in row.scopes}
-    channels = [(find_channel_of_client(connection, client), sector) for client, sector in found.items()]
-    carriers = [
-        Carrier(channel.id, name(sector, card))
-        for channel, sector in channels
-        if channel is not None and _is_told(channel)
-    ]
-    return sorted(carriers, key=lambda carrier: carrier.channel)
+    def __init__(self, connection: Connection, name: Pseudonym, events: Sequence[Event]) -> None:
+        self._connection = connection
+        self._name = cache(name)
+        self._channel = cache(partial(get_channel, connection))
+        self._channel_of = cache(partial(find_channel_of_client, connection))
+        self._sector = cache(partial(_sector_of_client, connection))
+        self._links = _links_of(connection, events)
 
+    def of_card(self, card: str, at: datetime) -> list[Carrier]:
+        """List who carried a card at a moment, by links: grants with offline access to a channel's client.
 
-def carrier_of_channel(connection: Connection, channel: str, card: str, name: Pseudonym) -> Carrier | None:
-    """Name a card to one channel that is told something of its own; None where it is told nothing."""
-    found = get_channel(connection, channel)
-    if found.client is None or not _is_told(found):
-        return None
-    return Carrier(channel, name(_sector_of_client(connection, found.client), card))
+        The moment is that of what happened, so that the end of a link hides nothing that happened before it. In the
+        order of their ids, in which their rows are locked.
+        """
+        moment = to_millis(at)
+        links = [link for link in self._links.get(card, ()) if link.stood(moment)]
+        found = {link.client: self._channel_of(link.client) for link in links}
+        carriers = [
+            Carrier(channel.id, self._name(self._sector(client), card))
+            for client, channel in found.items()
+            if channel is not None and _is_told(channel)
+        ]
+        return sorted(carriers, key=lambda carrier: carrier.channel)
+
+    def of_channel(self, channel: str, card: str) -> Carrier | None:
+        """Name a card to one channel that is told something of its own; None where it is told nothing."""
+        found = self._channel(channel)
+        if found.client is None or not _is_told(found):
+            return None
+        return Carrier(channel, self._name(self._sector(found.client), card))
+
+    def is_told(self, channel: str) -> bool:
+        """Tell whether a channel is told anything at all."""
+        return _is_told(self._channel(channel))
 
 
 def find_sector(connection: Connection, channel: str) -> str | None:
     """Find the sector in which a channel has its names of cards; None where it has no client. Raises ``Missing``."""
     client = get_channel(connection, channel).client
     return None if client is None else _sector_of_client(connection, client)
-
-
-def is_told(connection: Connection, channel: str) -> bool:
-    """Tell whether a channel is told anything at all."""
-    return _is_told(get_channel(connection, channel))
 
 
 def _sector_of_client(connection: Connection, client: str) -> str:
@@ -72,15 +84,27 @@ def _is_told(channel: RegisteredChannel) -> bool:
     return NEWS_SCOPE in channel.scopes and channel.standing in TOLD_STANDINGS
 
 
-def _links(card: str, at: datetime) -> sa.Select[tuple[str, str, list[str]]]:
-    grants, moment = oauth_grants.c, to_millis(at)
-    return (
-        sa.select(grants.client, oauth_clients.c.sector, grants.scopes)
-        .join_from(oauth_grants, oauth_clients, oauth_clients.c.id == grants.client)
-        .where(
-            grants.card == card,
-            grants.granted_at <= moment,
-            grants.expires_at > moment,
-            sa.or_(grants.ended_at.is_(None), grants.ended_at >= moment),
-        )
-    )
+@dataclass(frozen=True, slots=True)
+class _Link:
+    client: str
+    granted_at: int
+    expires_at: int
+    ended_at: int | None
+
+    def stood(self, moment: int) -> bool:
+        return self.granted_at <= moment < self.expires_at and (self.ended_at is None or self.ended_at >= moment)
+
+
+def _links_of(connection: Connection, events: Sequence[Event]) -> dict[str, list[_Link]]:
+    """Read the links of the cards of events which stood at some time since the first of them."""
+    cards = {event.card for event in events if event.card}
+    if not cards:
+        return {}
+    grants, first = oauth_grants.c, min(to_millis(event.happened_at) for event in events)
+    query = sa.select(grants.card, grants.client, grants.scopes, grants.granted_at, grants.expires_at, grants.ended_at)
+    since = grants.expires_at > first, sa.or_(grants.ended_at.is_(None), grants.ended_at >= first)
+    found: dict[str, list[_Link]] = {}
+    for row in connection.execute(query.where(grants.card.in_(cards), *since)):
+        if OFFLINE in row.scopes:
+            found.setdefault(row.card, []).append(_Link(row.client, row.granted_at, row.expires_at, row.ended_at))
+    return found

@@ -1,6 +1,6 @@
 """Where a channel wants its news: https addresses that two operators registered, on hosts of the public internet."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -105,11 +105,14 @@ def list_endpoints(connection: Connection, channel: str | None = None) -> list[E
     return [_endpoint_of(row) for row in connection.execute(query)]
 
 
-def list_standing_endpoints(connection: Connection, channel: str) -> Sequence[str]:
-    """List the ids of a channel's addresses that have not ended; news waits for a disabled one to be enabled."""
+def list_standing_endpoints(connection: Connection, channels: Collection[str]) -> dict[str, list[str]]:
+    """List, by channel, the ids of addresses that have not ended; news waits for a disabled one to be enabled."""
     columns = news_endpoints.c
-    query = sa.select(columns.id).where(columns.channel == channel, columns.state != "ended")
-    return list(connection.execute(query).scalars())
+    query = sa.select(columns.channel, columns.id).where(columns.channel.in_(channels), columns.state != "ended")
+    found: dict[str, list[str]] = {}
+    for channel, endpoint in connection.execute(query):
+        found.setdefault(channel, []).append(endpoint)
+    return found
 
 
 def _fresh(now: int) -> dict[str, Any]:

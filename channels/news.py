@@ -6,7 +6,8 @@ channel: a receiver that keeps the highest one it saw is not undone by an older 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,17 +15,24 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from channels.carriage.book import as_event_of_carriage
-from channels.carriers import Carrier, Pseudonym, carrier_of_channel, channels_of_card, is_told
+from channels.carriage.book import as_events_of_carriages
+from channels.carriers import Carrier, Carriers, Pseudonym
 from channels.endpoints import list_standing_endpoints
 from channels.models import news, news_counts, news_deliveries
 from core.clock import from_millis, to_millis, to_text
-from core.database import insert_if_new
 from core.errors import Missing
 from core.ids import is_id
+from core.many_rows import ManyRows
 from core.outbox import Event
 
 MOST_NEWS = 500
+_NEWS = ManyRows(news, ("channel", "position", "id", "kind", "card", "sequence", "content", "happened_at"))
+_DELIVERIES = ManyRows(news_deliveries, ("endpoint", "position", "state", "tries", "next_at", "changed_at"))
+_COUNTS = ManyRows(
+    news_counts,
+    ("channel", "card", "last"),
+    "ON CONFLICT (channel, card) DO UPDATE SET last = news_counts.last + excluded.last RETURNING channel, card, last",
+)
 _INSIDE_A_CHANNEL = ("carriage.", "issuance.")
 _WHOLE_CHANNEL = ""
 """Stands for the card where the positions of a channel are counted."""
@@ -82,29 +90,32 @@ class News:
         }
 
 
-def record_news(connection: Connection, event: Event, name: Pseudonym, at: datetime) -> int:
-    """Turn an event into news for every channel that carried its card, and tell how many there were.
+def record_news(connection: Connection, events: Sequence[Event], name: Pseudonym, at: datetime) -> int:
+    """Turn events into news for every channel that they concern, and tell how many pieces there were.
 
-    The caller lets events in one by one in the order of the outbox: that is the order of sequences.
+    The caller hands them over in the order of the outbox: that is the order of sequences.
     """
-    event = as_event_of_carriage(connection, event)
-    if event.kind not in NEWS_KINDS:
-        return 0
-    carriers = _carriers(connection, event, name)
-    return sum(record_news_of(connection, event, carrier, at) for carrier in carriers)
+    events = [event for event in as_events_of_carriages(connection, events) if event.kind in NEWS_KINDS]
+    carriers = Carriers(connection, name, events)
+    return _record(connection, [(event, carrier) for event in events for carrier in _told_of(event, carriers)], at)
 
 
-def _carriers(connection: Connection, event: Event, name: Pseudonym) -> Sequence[Carrier]:
+def record_news_of(connection: Connection, event: Event, carrier: Carrier, at: datetime) -> None:
+    """Turn an event into news for one channel, under the name by which it knows the card."""
+    _record(connection, [(event, carrier)], at)
+
+
+def _told_of(event: Event, carriers: Carriers) -> Sequence[Carrier]:
     """Find whom it concerns: what happened inside one channel is that channel's alone.
 
     An issuance that was refused is about no card: its news stands under its own id.
     """
     if not _is_of_one_channel(event):
-        return channels_of_card(connection, event.card, event.happened_at, name) if event.card else []
+        return carriers.of_card(event.card, event.happened_at) if event.card else []
     channel = event.content["channel"]
     if event.card is None:
-        return [Carrier(channel, event.content["issuance"])] if is_told(connection, channel) else []
-    carrier = carrier_of_channel(connection, channel, event.card, name)
+        return [Carrier(channel, event.content["issuance"])] if carriers.is_told(channel) else []
+    carrier = carriers.of_channel(channel, event.card)
     return [] if carrier is None else [carrier]
 
 
@@ -150,25 +161,48 @@ def news_of(row: Any) -> News:
     )
 
 
-def record_news_of(connection: Connection, event: Event, carrier: Carrier, at: datetime) -> bool:
-    """Turn an event into news for one channel, under the name by which it knows the card."""
-    # the count's row is held until commit: whoever gets a later position commits later
-    position = _next(connection, carrier.channel, _WHOLE_CHANNEL)
-    values = {
-        "channel": carrier.channel,
-        "position": position,
-        "id": event.id,
-        "kind": event.kind,
-        "card": carrier.card,
-        "sequence": _next(connection, carrier.channel, carrier.card),
-        "content": _content(event),
-        "happened_at": to_millis(event.happened_at),
-    }
-    connection.execute(news.insert().values(values))
-    for endpoint in list_standing_endpoints(connection, carrier.channel):
-        waiting = {"state": "waiting", "tries": 0, "next_at": to_millis(at), "changed_at": to_millis(at)}
-        connection.execute(news_deliveries.insert().values(endpoint=endpoint, position=position, **waiting))
-    return True
+def _record(connection: Connection, told: Sequence[tuple[Event, Carrier]], at: datetime) -> int:
+    """Number, write and address what channels are told, in the order in which it is handed over."""
+    if not told:
+        return 0
+    # the counts' rows are held until commit: whoever gets a later position commits later
+    next_number = _take_numbers(connection, told)
+    rows = [
+        {
+            "channel": carrier.channel,
+            "position": next_number(carrier.channel, _WHOLE_CHANNEL),
+            "id": event.id,
+            "kind": event.kind,
+            "card": carrier.card,
+            "sequence": next_number(carrier.channel, carrier.card),
+            "content": _content(event),
+            "happened_at": to_millis(event.happened_at),
+        }
+        for event, carrier in told
+    ]
+    _NEWS.write(connection, rows)
+    _DELIVERIES.write(connection, _deliveries_of(connection, rows, to_millis(at)))
+    return len(rows)
+
+
+def _take_numbers(connection: Connection, told: Sequence[tuple[Event, Carrier]]) -> Callable[[str, str], int]:
+    """Count all of it at once, each channel and each card in it; give back what deals the numbers out in order."""
+    wanted = Counter((carrier.channel, card) for _, carrier in told for card in (_WHOLE_CHANNEL, carrier.card))
+    # sorted: everybody locks counts in this order, a channel's own before those of its cards
+    rows = [{"channel": channel, "card": card, "last": count} for (channel, card), count in sorted(wanted.items())]
+    lasts = {(channel, card): int(last) for channel, card, last in _COUNTS.write(connection, rows)}
+    numbers = {counted: iter(range(last - wanted[counted] + 1, last + 1)) for counted, last in lasts.items()}
+    return lambda channel, card: next(numbers[channel, card])
+
+
+def _deliveries_of(connection: Connection, rows: Sequence[Mapping[str, Any]], now: int) -> list[dict[str, Any]]:
+    standing = list_standing_endpoints(connection, {row["channel"] for row in rows})
+    waiting = {"state": "waiting", "tries": 0, "next_at": now, "changed_at": now}
+    return [
+        {"endpoint": endpoint, "position": row["position"], **waiting}
+        for row in rows
+        for endpoint in standing.get(row["channel"], ())
+    ]
 
 
 def _content(event: Event) -> dict[str, str]:
@@ -176,14 +210,3 @@ def _content(event: Event) -> dict[str, str]:
     allowed = NEWS_KINDS[event.kind]
     found = {name: event.content.get(name) for name in allowed}
     return {name: value for name, value in found.items() if isinstance(value, str) and allowed[name].fullmatch(value)}
-
-
-def _next(connection: Connection, channel: str, card: str) -> int:
-    """Count one more and hold the count."""
-    counted = news_counts.update().where(news_counts.c.channel == channel, news_counts.c.card == card)
-    raised = counted.values(last=news_counts.c.last + 1).returning(news_counts.c.last)
-    last = connection.execute(raised).scalar()
-    if last is None:
-        insert_if_new(connection, news_counts, {"channel": channel, "card": card, "last": 0})
-        last = connection.execute(raised).scalar_one()
-    return int(last)

@@ -1,6 +1,6 @@
 """Tell holders and phones what happened: the worker turns events into notices that a phone fetches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,14 +8,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from auth.devices import active_devices, devices_of_key
+from auth.devices import active_devices_of, devices_of_key
 from channels.models import notices
 from core.clock import from_millis, to_millis
-from core.database import insert_if_new
 from core.errors import Malformed
 from core.ids import is_id, new_id
+from core.many_rows import ManyRows
 from core.outbox import Event, claim_events
 
+MOST_AT_ONCE = 200
+"""So many events are told in one transaction: what a statement and a commit cost is shared by all of them."""
+
+_NOTICES = ManyRows(
+    notices, ("id", "event", "card", "device", "kind", "content", "happened_at"), "ON CONFLICT DO NOTHING"
+)
 _TO_ENDED_DEVICE = {"device.ended"}
 _TELLER_LOCK = 0x4E455753  # the key of PostgreSQL's advisory lock
 _TO_ALL_DEVICES = {
@@ -45,23 +51,24 @@ class Notice:
 
 
 def tell_events(
-    connection: Connection, *, at: datetime, most: int = 100, also: Callable[[Connection, Event], object] | None = None
+    connection: Connection,
+    *,
+    at: datetime,
+    most: int = MOST_AT_ONCE,
+    also: Callable[[Connection, Sequence[Event]], object] | None = None,
 ) -> int:
     """Turn waiting events into notices, in one transaction, and return how many events were taken.
 
-    ``also`` is handed each event. One teller at a time, so that what happened to a card is told in its order; one that
-    comes while another is at it takes nothing.
+    ``also`` is handed the same events, in their order. One teller at a time, so that what happened to a card is told
+    in its order; one that comes while another is at it takes nothing.
     """
     if not _is_the_teller(connection):
         return 0
-    told = 0
-    for event in claim_events(connection, at=at, most=most):
-        if also is not None:
-            also(connection, event)
-        for device in _addressees(connection, event):
-            insert_if_new(connection, notices, _values(event, device))
-        told += 1
-    return told
+    events = claim_events(connection, at=at, most=most)
+    if also is not None:
+        also(connection, events)
+    _NOTICES.write(connection, _notices_of(connection, events))
+    return len(events)
 
 
 def _is_the_teller(connection: Connection) -> bool:
@@ -85,12 +92,16 @@ def list_notices(
     return listed, listed[-1].id if len(rows) > limit else None
 
 
-def _addressees(connection: Connection, event: Event) -> list[str]:
+def _notices_of(connection: Connection, events: Sequence[Event]) -> list[dict[str, Any]]:
+    cards = {event.card for event in events if event.kind in _TO_ALL_DEVICES and event.card}
+    phones = active_devices_of(connection, cards) if cards else {}
+    return [_values(event, device) for event in events for device in _addressees(event, phones)]
+
+
+def _addressees(event: Event, phones: Mapping[str, Sequence[str]]) -> Sequence[str]:
     if event.kind in _TO_ENDED_DEVICE:
         return [event.content["device"]]
-    if event.kind in _TO_ALL_DEVICES and event.card:
-        return [device.id for device in active_devices(connection, event.card)]
-    return []
+    return phones.get(event.card or "", ()) if event.kind in _TO_ALL_DEVICES else ()
 
 
 def _values(event: Event, device: str) -> dict[str, Any]:

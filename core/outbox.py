@@ -1,6 +1,5 @@
 """News of what happened, written in the transaction that made it happen and told afterwards by the worker."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,7 +56,7 @@ def is_waiting(connection: Connection, *, before: datetime) -> bool:
     return connection.execute(untold.limit(1)).first() is not None
 
 
-def claim_events(connection: Connection, *, at: datetime, most: int = 100) -> Iterator[Event]:
+def claim_events(connection: Connection, *, at: datetime, most: int = 100) -> list[Event]:
     """Take the oldest untold events and mark them told in the running transaction.
 
     Workers beside each other skip what another one holds; a crash before commit gives all of them back.
@@ -73,5 +72,4 @@ def claim_events(connection: Connection, *, at: datetime, most: int = 100) -> It
     numbers = [row.number for row in rows]
     if numbers:
         connection.execute(outbox.update().where(outbox.c.number.in_(numbers)).values(told_at=to_millis(at)))
-    for row in rows:
-        yield Event(row.id, row.kind, row.card, row.content, from_millis(row.happened_at))
+    return [Event(row.id, row.kind, row.card, row.content, from_millis(row.happened_at)) for row in rows]

@@ -1,7 +1,7 @@
 """The worker: tells what happened, seals the audit trail, clears what has expired."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event
 
@@ -107,9 +107,9 @@ class Worker:
             ends = to_text(certificate.not_after)
             _log.warning("certificate_expiring", channel=certificate.channel, serial=certificate.serial, ends_at=ends)
 
-    def _tell_channels(self, connection: Connection, event: OutboxEvent) -> None:
-        enter_in_book(connection, event)
-        record_news(connection, event, self._runtime.news.name, self._runtime.ground.clock())
+    def _tell_channels(self, connection: Connection, events: Sequence[OutboxEvent]) -> None:
+        enter_in_book(connection, events)
+        record_news(connection, events, self._runtime.news.name, self._runtime.ground.clock())
 
     def _try(self, work: Callable[[], int]) -> int:
         try:

@@ -4,7 +4,7 @@ How a carriage stands is worked out anew each time and its row is changed in pla
 what a day was. So the worker enters each event here as it tells it, under the event's own id, kind and time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from channels.models import carriages
 from core.clock import to_millis
+from core.many_rows import ManyRows
 from core.outbox import Event
 from qr.models import card_faces, carriage_records
 
@@ -21,18 +22,24 @@ _LOSS_REPORTED, _LOSS_LIFTED = "card.loss_reported", "card.loss_lifted"
 _OF_CARRIAGE = {SIGNED: "result", SUSPENDED: "", RESUMED: "", ENDED: "because"}
 _OF_CARD = {_LOSS_REPORTED: "standing", _LOSS_LIFTED: "standing", CANCELLED: "standing"}
 _BEGIN_OR_END = (SIGNED, ENDED, CANCELLED)
+_BOOK = ManyRows(carriage_records, ("channel", "id", "kind", "card", "result", "recorded_at"))
 
 
-def enter_in_book(connection: Connection, event: Event) -> int:
-    """Enter an event for each carriage that it is about, and tell how many those were; ends of links as they come.
+def enter_in_book(connection: Connection, events: Sequence[Event]) -> int:
+    """Enter each event for each carriage that it is about, and tell how many entries those were.
 
-    The caller lets events in one by one in the order of the outbox.
+    The caller hands them over in the order of the outbox.
     """
-    told = as_event_of_carriage(connection, event)
-    entries = [_entry(told, channel) for channel in _channels(connection, told)]
-    if entries:
-        connection.execute(carriage_records.insert(), entries)
+    told = as_events_of_carriages(connection, events)
+    carrying = _carrying(connection, {str(event.card) for event in told if event.kind in _OF_CARD})
+    entries = [_entry(event, channel) for event in told for channel in _channels(event, carrying)]
+    _BOOK.write(connection, entries)
     return len(entries)
+
+
+def as_events_of_carriages(connection: Connection, events: Sequence[Event]) -> list[Event]:
+    """Tell ends of links as those of the carriages that rested on them."""
+    return [as_event_of_carriage(connection, event) for event in events]
 
 
 def as_event_of_carriage(connection: Connection, event: Event) -> Event:
@@ -52,19 +59,35 @@ def as_event_of_carriage(connection: Connection, event: Event) -> Event:
     return replace(event, kind=ENDED, content=content)
 
 
-def _channels(connection: Connection, event: Event) -> Iterator[str]:
-    if event.kind in _OF_CARRIAGE:
-        yield event.content["channel"]
-    elif event.kind in _OF_CARD:
-        yield from _carrying(connection, str(event.card))
+def _channels(event: Event, carrying: dict[str, set[str]]) -> Sequence[str]:
+    """Find the channels that an event is entered for, and keep who carries the cards in step with it."""
+    of_card = carrying.get(str(event.card), set())
+    if event.kind in _OF_CARD:
+        found = sorted(of_card)
+        if event.kind == CANCELLED:
+            of_card.clear()
+        return found
+    if event.kind not in _OF_CARRIAGE:
+        return []
+    channel = event.content["channel"]
+    if event.kind == SIGNED:
+        of_card.add(channel)
+    elif event.kind == ENDED:
+        of_card.discard(channel)
+    return [channel]
 
 
-def _carrying(connection: Connection, card: str) -> list[str]:
-    """List which channels carry a card by what the book says so far."""
+def _carrying(connection: Connection, cards: set[str]) -> dict[str, set[str]]:
+    """List which channels carry some cards by what the book says so far."""
     table = carriage_records.c
-    known = sa.select(table.channel, table.kind).where(table.card == card, table.kind.in_(_BEGIN_OR_END))
-    last = {row.channel: row.kind for row in connection.execute(known.order_by(table.number))}
-    return sorted(channel for channel, kind in last.items() if kind == SIGNED)
+    found: dict[str, set[str]] = {card: set() for card in cards}
+    if not cards:
+        return found
+    known = sa.select(table.card, table.channel, table.kind)
+    known = known.where(table.card.in_(cards), table.kind.in_(_BEGIN_OR_END)).order_by(table.number)
+    for card, channel, kind in connection.execute(known):
+        (found[card].add if kind == SIGNED else found[card].discard)(channel)
+    return found
 
 
 def _entry(event: Event, channel: str) -> dict[str, object]:
