@@ -5,7 +5,9 @@ import sys
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
-    """Says yes to whatever is posted."""
+    """Says yes to whatever is posted, and keeps the connection for what comes next."""
+
+    protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
         """Read it to its end and take it."""

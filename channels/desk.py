@@ -51,7 +51,8 @@ class CarriageDesk:
 class NewsDesk:
     """What the news for channels needs beside the ground.
 
-    ``share`` draws a number from 0 to 1, by which tries are spread; ``resolve`` and ``post`` are the network.
+    ``share`` draws a number from 0 to 1, by which tries are spread; ``resolve`` and ``post`` are the network, and
+    ``hang_up`` closes the connections that it keeps.
     """
 
     ground: Ground
@@ -59,4 +60,5 @@ class NewsDesk:
     name: Pseudonym
     resolve: Resolver
     post: Post
+    hang_up: Callable[[], None]
     share: Callable[[], float]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,6 +28,8 @@ from sm.token_keys import TokenRing, as_of, token_ring
 
 Sign = Callable[[bytes], bytes]
 
+_REMEMBERED = 256
+"""So many signatures of each key are kept: the same news to another address in the same second is signed once."""
 _SIGNING_STATES = (KeyState.CURRENT, KeyState.RETIRED)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # no full stop: it divides what is signed
 
@@ -73,7 +76,7 @@ def load_news_keys(store: KeyStore, provider: Provider) -> NewsKeys:
     """Open the keys of both rings; raises ``KeyStoreError``."""
     rings = {ring.algorithm: token_ring(store, ring) for ring in NEWS_RINGS}
     signing = {
-        str(key.kid): _open(store, provider, ring, str(key.kid))
+        str(key.kid): lru_cache(maxsize=_REMEMBERED)(_open(store, provider, ring, str(key.kid)))
         for ring in NEWS_RINGS
         for key in rings[ring.algorithm].keys
         if key.state is not KeyState.WITHDRAWN

@@ -6,18 +6,21 @@ from the environment.
 
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import httpcore
 
 from channels.destinations import PinnedDestination
+from channels.kept_connections import MOST_KEPT, Connection, Deadline, KeptConnections, connect
 
 CONNECT_SECONDS = 5.0
 WHOLE_SECONDS = 10.0
 MOST_ANSWER_BYTES = 16 * 1024
 """So much of an answer is read, and thrown away unless it is asked for."""
+
+_TIMEOUTS = {"connect": CONNECT_SECONDS, "read": WHOLE_SECONDS, "write": WHOLE_SECONDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class HttpPost:
         tls: gives the certificates that are believed.
         keeps_answers: whether headers and body of an answer are wanted; one of more than ``MOST_ANSWER_BYTES`` or that
             breaks off is then none. Otherwise only its status and Retry-After count.
+        keeps_connections: whether a connection is used again, by the same destination at the same address alone. For
+            what may arrive twice: on one that ended meanwhile a message is lost, and sent once more on a new one.
     """
 
     def __init__(
@@ -57,21 +62,26 @@ class HttpPost:
         tls: Callable[[], ssl.SSLContext],
         *,
         keeps_answers: bool = False,
+        keeps_connections: bool = False,
         whole_seconds: float = WHOLE_SECONDS,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tls = tls
-        self._take = _keep_answer if keeps_answers else _throw_away
+        self._read = _keep_answer if keeps_answers else _throw_away
+        self._kept = KeptConnections(ticks, MOST_KEPT if keeps_connections else 0)
         self._whole = whole_seconds
         self._ticks = ticks
 
     def __call__(self, pinned: PinnedDestination, headers: Mapping[str, str], body: bytes) -> Posted:
-        """Post once, on a connection of its own."""
-        deadline = _Deadline(self._ticks, self._ticks() + self._whole)
-        backend = _PinnedBackend(pinned.address, deadline)
+        """Post once."""
+        deadline = self._ticks() + self._whole
         try:
-            with httpcore.ConnectionPool(ssl_context=self._tls(), network_backend=backend, retries=0) as pool:
-                return _exchange(pool, pinned, headers, body, self._take)
+            kept = self._kept.take(pinned)
+            if kept is not None:
+                with suppress(httpcore.NetworkError, httpcore.ProtocolError):  # it ended between two messages
+                    return self._exchange(kept, headers, body, deadline)
+            fresh = connect(pinned, self._tls(), Deadline(self._ticks, deadline))
+            return self._exchange(fresh, headers, body, deadline)
         except httpcore.TimeoutException:
             return Posted(None, "timeout")
         except httpcore.NetworkError:
@@ -79,19 +89,24 @@ class HttpPost:
         except (httpcore.ProtocolError, ValueError):
             return Posted(None, "no_http")
 
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._kept.close()
 
-def _exchange(
-    pool: httpcore.ConnectionPool,
-    pinned: PinnedDestination,
-    headers: Mapping[str, str],
-    body: bytes,
-    take: Callable[[httpcore.Response, Posted], Posted],
-) -> Posted:
-    timeouts = {"connect": CONNECT_SECONDS, "read": WHOLE_SECONDS, "write": WHOLE_SECONDS, "pool": CONNECT_SECONDS}
-    to, sent = pinned.destination, list(headers.items())
-    url = httpcore.URL(scheme=to.scheme, host=to.host, port=to.port, target=to.target)  # as judged, not parsed again
-    with pool.stream("POST", url, headers=sent, content=body, extensions={"timeout": timeouts}) as response:
-        return take(response, Posted(response.status, f"http_{response.status}", _retry_after(response)))
+    def _exchange(self, connection: Connection, headers: Mapping[str, str], body: bytes, deadline: float) -> Posted:
+        connection.deadline.at = deadline
+        to = connection.pinned.destination
+        url = httpcore.URL(
+            scheme=to.scheme, host=to.host, port=to.port, target=to.target
+        )  # as judged, not parsed again
+        extensions = {"timeout": _TIMEOUTS}
+        try:
+            with connection.http.stream(
+                "POST", url, headers=list(headers.items()), content=body, extensions=extensions
+            ) as response:
+                return self._read(response, Posted(response.status, f"http_{response.status}", _retry_after(response)))
+        finally:
+            self._kept.give_back(connection)
 
 
 def _retry_after(response: httpcore.Response) -> str | None:
@@ -123,67 +138,3 @@ def _read(response: httpcore.Response) -> bytes:
         if len(read) > MOST_ANSWER_BYTES:
             break
     return bytes(read)
-
-
-@dataclass(frozen=True, slots=True)
-class _Deadline:
-    """The end of the whole exchange: a server that drips one byte a second does not stretch it."""
-
-    ticks: Callable[[], float]
-    at: float
-
-    def within(self, seconds: float | None) -> float:
-        left = self.at - self.ticks()
-        if left <= 0:
-            raise httpcore.ReadTimeout
-        return left if seconds is None else min(left, seconds)
-
-
-class _PinnedBackend(httpcore.NetworkBackend):
-    """Connects to the one address, whatever name it is asked for; TLS and Host go on using the name."""
-
-    def __init__(self, address: str, deadline: _Deadline) -> None:
-        self._address = address
-        self._deadline = deadline
-        self._network = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,  # noqa: ARG002 - the name was resolved and judged before
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        """Open a connection to the pinned address."""
-        seconds = self._deadline.within(timeout)
-        stream = self._network.connect_tcp(self._address, port, seconds, local_address, socket_options)
-        return _TimedStream(stream, self._deadline)
-
-
-class _TimedStream(httpcore.NetworkStream):
-    """A stream whose every step ends at the deadline of the whole."""
-
-    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
-        self._stream = stream
-        self._deadline = deadline
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._deadline.within(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._deadline.within(timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        """Verify the other side under the destination's name."""
-        seconds = self._deadline.within(timeout)
-        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, seconds), self._deadline)
-
-    def get_extra_info(self, info: str) -> object:
-        """Tell what is asked of the stream below."""
-        return self._stream.get_extra_info(info)

@@ -131,11 +131,13 @@ def open_carriage(ground: Ground, oauth: OAuthDesk, codes: CodeDesk) -> Carriage
 
 def open_news(ground: Ground, oauth: OAuthDesk, keys: Callable[[], NewsKeys]) -> NewsDesk:
     """Wire the news for channels; the system's certificates are read at the first delivery."""
+    post = HttpPost(cache(ssl.create_default_context), keeps_connections=True)
     return NewsDesk(
         ground=ground,
         keys=keys,
         name=partial(subject_in_sector, oauth),
         resolve=resolve_host,
-        post=HttpPost(cache(ssl.create_default_context)),
+        post=post,
+        hang_up=post.close,
         share=draw_share,
     )

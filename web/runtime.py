@@ -108,6 +108,7 @@ class Runtime:
 
     def close(self) -> None:
         """Let go of connections and keys."""
+        self.news.hang_up()
         self.ground.database.close()
         self.provider.close()
 

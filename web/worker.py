@@ -20,7 +20,7 @@ from channels.issuance.records import forget_numbers
 from channels.news import record_news
 from channels.notices import tell_events
 from channels.request_log.requests import forget_requests
-from channels.webhooks import deliver_one, forget_delivered
+from channels.webhooks import deliver_some, forget_delivered
 from core.clock import to_millis, to_text
 from core.errors import Refusal
 from core.outbox import Event as OutboxEvent
@@ -66,8 +66,8 @@ class Worker:
             return tell_events(connection, at=ground.clock(), also=self._tell_channels)
 
     def deliver(self) -> int:
-        """Post one piece of news to a channel; no transaction is open while the network is asked."""
-        return int(deliver_one(self._runtime.news))
+        """Post news that is due to a channel; no transaction is open while the network is asked."""
+        return deliver_some(self._runtime.news)
 
     def issue(self) -> int:
         """Take one card that a bank has asked for further; its port is asked with no transaction open."""

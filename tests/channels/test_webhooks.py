@@ -9,24 +9,14 @@ from email.utils import format_datetime
 
 import pytest
 
+from channels.claims import LEASE, claim_deliveries
 from channels.endpoints import get_endpoint, set_endpoint_state
 from channels.errors import DestinationNotAllowed
 from channels.models import news_deliveries, news_endpoints
 from channels.news import list_news
 from channels.posting import Posted
-from channels.webhooks import (
-    LEASE,
-    PAUSE,
-    SCHEDULE,
-    claim_delivery,
-    deliver_one,
-    forget_delivered,
-    last_position,
-    list_deliveries,
-    ping,
-    replay,
-    settle_delivery,
-)
+from channels.settling import PAUSE, SCHEDULE, settle_deliveries
+from channels.webhooks import deliver_one, forget_delivered, last_position, list_deliveries, ping, replay
 from core.database import Database
 from core.errors import Malformed, Missing, Unavailable
 from tests.channels.news_of_tests import (
@@ -318,10 +308,10 @@ def test_a_worker_that_dies_between_send_and_record_leaves_news_that_is_sent_aga
 def test_who_was_overtaken_settles_nothing(both):
     partner, *_ = partner_with_news(both)
     desk = with_post(both, Answers(204))
-    slow = claim_delivery(desk)
+    (slow,) = claim_deliveries(desk)
     both.clock.step(LEASE.total_seconds())
     assert deliver_one(desk)
-    settle_delivery(desk, slow, Posted(500, "http_500"))
+    settle_deliveries(desk, [(slow, Posted(500, "http_500"))])
     assert (deliveries(partner)[0].state, deliveries(partner)[0].status) == ("delivered", 204)
 
 
