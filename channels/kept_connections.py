@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 
 import httpcore
@@ -19,14 +19,18 @@ LIFE_SECONDS = 60.0
 
 
 @dataclass(slots=True)
-class Deadline:
-    """The end of a whole exchange: a server that drips one byte a second does not stretch it."""
+class Exchange:
+    """What runs on a connection now: the end of the whole of it, and what of the request has not left yet.
+
+    A server that drips one byte a second does not stretch the end.
+    """
 
     ticks: Callable[[], float]
-    at: float
+    ends_at: float
+    unsent: bytearray = field(default_factory=bytearray)
 
     def within(self, seconds: float | None) -> float:
-        left = self.at - self.ticks()
+        left = self.ends_at - self.ticks()
         if left <= 0:
             raise httpcore.ReadTimeout
         return left if seconds is None else min(left, seconds)
@@ -34,24 +38,29 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection to one address for one destination; ``deadline`` is set anew for each exchange."""
+    """A connection to one address for one destination, with one exchange after the other."""
 
     pinned: PinnedDestination
     http: httpcore.HTTPConnection
-    deadline: Deadline
+    exchange: Exchange
     opened_at: float
 
+    @property
+    def is_done(self) -> bool:
+        """Tell whether the last exchange came to its end, so that another one may begin."""
+        return not self.http.is_closed() and self.http.is_idle() and not self.exchange.unsent
 
-def connect(pinned: PinnedDestination, tls: ssl.SSLContext, deadline: Deadline) -> Connection:
+
+def connect(pinned: PinnedDestination, tls: ssl.SSLContext, exchange: Exchange) -> Connection:
     """Make a connection that is opened at its first exchange, to the pinned address whatever the name is."""
     to = pinned.destination
     http = httpcore.HTTPConnection(
         httpcore.Origin(to.scheme.encode("ascii"), to.host.encode("ascii"), to.port),
         ssl_context=tls,
         keepalive_expiry=IDLE_SECONDS,
-        network_backend=_PinnedBackend(pinned.address, deadline),
+        network_backend=_PinnedBackend(pinned.address, exchange),
     )
-    return Connection(pinned, http, deadline, deadline.ticks())
+    return Connection(pinned, http, exchange, exchange.ticks())
 
 
 class KeptConnections:
@@ -76,7 +85,7 @@ class KeptConnections:
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection whose exchange came to its end; close every other one."""
-        if self._most == 0 or connection.http.is_closed() or not connection.http.is_idle():
+        if self._most == 0 or not connection.is_done:
             connection.http.close()
             return
         with self._lock:
@@ -103,9 +112,9 @@ class KeptConnections:
 class _PinnedBackend(httpcore.NetworkBackend):
     """Connects to the one address, whatever name it is asked for; TLS and Host go on using the name."""
 
-    def __init__(self, address: str, deadline: Deadline) -> None:
+    def __init__(self, address: str, exchange: Exchange) -> None:
         self._address = address
-        self._deadline = deadline
+        self._exchange = exchange
         self._network = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -117,36 +126,35 @@ class _PinnedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """Open a connection to the pinned address."""
-        seconds = self._deadline.within(timeout)
+        seconds = self._exchange.within(timeout)
         stream = self._network.connect_tcp(self._address, port, seconds, local_address, socket_options)
-        return _TimedStream(stream, self._deadline)
+        return _TimedStream(stream, self._exchange)
 
 
 class _TimedStream(httpcore.NetworkStream):
-    """A stream whose every step ends at the deadline of the whole.
+    """A stream whose every step ends with the whole exchange.
 
     What is written leaves when an answer is waited for: head and body of a request as one packet, which costs both
     sides half of what two cost.
     """
 
-    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, exchange: Exchange) -> None:
         self._stream = stream
-        self._deadline = deadline
-        self._unsent = bytearray()
+        self._exchange = exchange
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if self._unsent:
+        if self._exchange.unsent:
             self._send(timeout)
-        return self._stream.read(max_bytes, self._deadline.within(timeout))
+        return self._stream.read(max_bytes, self._exchange.within(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._deadline.within(timeout)
-        self._unsent += buffer
+        self._exchange.within(timeout)
+        self._exchange.unsent += buffer
 
     def _send(self, timeout: float | None) -> None:
-        sent, self._unsent = bytes(self._unsent), bytearray()
+        sent, self._exchange.unsent = bytes(self._exchange.unsent), bytearray()
         with suppress(httpcore.WriteError):  # who hangs up early may have answered before
-            self._stream.write(sent, self._deadline.within(timeout))
+            self._stream.write(sent, self._exchange.within(timeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -155,8 +163,8 @@ class _TimedStream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         """Verify the other side under the destination's name."""
-        seconds = self._deadline.within(timeout)
-        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, seconds), self._deadline)
+        seconds = self._exchange.within(timeout)
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, seconds), self._exchange)
 
     def get_extra_info(self, info: str) -> object:
         """Tell what is asked of the stream below."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import httpcore
 
 from channels.destinations import PinnedDestination
-from channels.kept_connections import MOST_KEPT, Connection, Deadline, KeptConnections, connect
+from channels.kept_connections import MOST_KEPT, Connection, Exchange, KeptConnections, connect
 
 CONNECT_SECONDS = 5.0
 WHOLE_SECONDS = 10.0
@@ -74,14 +74,14 @@ class HttpPost:
 
     def __call__(self, pinned: PinnedDestination, headers: Mapping[str, str], body: bytes) -> Posted:
         """Post once."""
-        deadline = self._ticks() + self._whole
+        ends_at = self._ticks() + self._whole
         try:
             kept = self._kept.take(pinned)
             if kept is not None:
                 with suppress(httpcore.NetworkError, httpcore.ProtocolError):  # it ended between two messages
-                    return self._exchange(kept, headers, body, deadline)
-            fresh = connect(pinned, self._tls(), Deadline(self._ticks, deadline))
-            return self._exchange(fresh, headers, body, deadline)
+                    return self._exchange(kept, headers, body, ends_at)
+            fresh = connect(pinned, self._tls(), Exchange(self._ticks, ends_at))
+            return self._exchange(fresh, headers, body, ends_at)
         except httpcore.TimeoutException:
             return Posted(None, "timeout")
         except httpcore.NetworkError:
@@ -93,8 +93,8 @@ class HttpPost:
         """Close the connections that are kept."""
         self._kept.close()
 
-    def _exchange(self, connection: Connection, headers: Mapping[str, str], body: bytes, deadline: float) -> Posted:
-        connection.deadline.at = deadline
+    def _exchange(self, connection: Connection, headers: Mapping[str, str], body: bytes, ends_at: float) -> Posted:
+        connection.exchange.ends_at = ends_at
         to = connection.pinned.destination
         url = httpcore.URL(
             scheme=to.scheme, host=to.host, port=to.port, target=to.target
@@ -104,6 +104,8 @@ class HttpPost:
             with connection.http.stream(
                 "POST", url, headers=list(headers.items()), content=body, extensions=extensions
             ) as response:
+                if connection.exchange.unsent:
+                    raise httpcore.RemoteProtocolError("an answer that was there before it was asked for")
                 return self._read(response, Posted(response.status, f"http_{response.status}", _retry_after(response)))
         finally:
             self._kept.give_back(connection)

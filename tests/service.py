@@ -222,4 +222,5 @@ def running_service(
         yield service
     finally:
         http.close()
+        runtime.news.hang_up()
         runtime.ground.database.close()

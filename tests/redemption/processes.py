@@ -92,7 +92,7 @@ class Processes:
 @contextlib.contextmanager
 def run_processes(settings: Settings, log: Path) -> Iterator[Processes]:
     """Run the service with these settings on a free port until the block ends."""
-    environment = {"PATH": os.environ["PATH"], **_variables(settings)}
+    environment = {"PATH": os.environ["PATH"], **variables(settings)}
     address = f"http://127.0.0.1:{settings.listen_port}"
     with log.open("ab") as output:
         main = subprocess.Popen(
@@ -118,7 +118,7 @@ def _ask(address: str) -> None:
     httpx.get(f"{address}/livez", timeout=5, trust_env=False).raise_for_status()
 
 
-def _variables(settings: Settings) -> dict[str, str]:
+def variables(settings: Settings) -> dict[str, str]:
     chosen = {name: getattr(settings, name) for name in settings.model_fields_set}
     shown = {name: getattr(value, "get_secret_value", lambda value=value: value)() for name, value in chosen.items()}
     return {f"ECARD_{name.upper()}": str(value) for name, value in shown.items() if value is not None}
