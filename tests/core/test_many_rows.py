@@ -34,6 +34,8 @@ def database(database_url):
     with opened.transaction() as connection:
         TABLE.create(connection)
     yield opened
+    with opened.transaction() as connection:
+        TABLE.drop(connection)
     opened.close()
 
 
