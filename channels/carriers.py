@@ -1,6 +1,6 @@
 """Which channels carry a card, and by which name each of them knows it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
@@ -30,6 +30,19 @@ class Carrier:
     card: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Link:
+    card: str
+    client: str
+    device: str | None
+    granted_at: int
+    expires_at: int
+    ended_at: int | None
+
+    def stood(self, moment: int) -> bool:
+        return self.granted_at <= moment < self.expires_at and (self.ended_at is None or self.ended_at >= moment)
+
+
 class Carriers:
     """Finds whom some events concern: links, channels and names are read once for all of them, in one transaction."""
 
@@ -47,12 +60,18 @@ class Carriers:
         The moment is that of what happened, so that the end of a link hides nothing that happened before it. In the
         order of their ids, in which their rows are locked.
         """
-        moment = to_millis(at)
-        links = [link for link in self._links.get(card, ()) if link.stood(moment)]
-        found = {link.client: self._channel_of(link.client) for link in links}
+        return self._of_links(link for link in self._links.get(card, ()) if link.stood(to_millis(at)))
+
+    def of_phone(self, card: str, phone: str, at: datetime) -> list[Carrier]:
+        """List whose link to a card rested on one of the holder's phones at a moment."""
+        resting = (link for link in self._links.get(card, ()) if link.device == phone)
+        return self._of_links(link for link in resting if link.stood(to_millis(at)))
+
+    def _of_links(self, links: Iterable[_Link]) -> list[Carrier]:
+        found = {link.client: (link, self._channel_of(link.client)) for link in links}
         carriers = [
-            Carrier(channel.id, self._name(self._sector(client), card))
-            for client, channel in found.items()
+            Carrier(channel.id, self._name(self._sector(client), link.card))
+            for client, (link, channel) in found.items()
             if channel is not None and _is_told(channel)
         ]
         return sorted(carriers, key=lambda carrier: carrier.channel)
@@ -84,27 +103,17 @@ def _is_told(channel: RegisteredChannel) -> bool:
     return NEWS_SCOPE in channel.scopes and channel.standing in TOLD_STANDINGS
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
-    client: str
-    granted_at: int
-    expires_at: int
-    ended_at: int | None
-
-    def stood(self, moment: int) -> bool:
-        return self.granted_at <= moment < self.expires_at and (self.ended_at is None or self.ended_at >= moment)
-
-
 def _links_of(connection: Connection, events: Sequence[Event]) -> dict[str, list[_Link]]:
     """Read the links of the cards of events which stood at some time since the first of them."""
     cards = {event.card for event in events if event.card}
     if not cards:
         return {}
     grants, first = oauth_grants.c, min(to_millis(event.happened_at) for event in events)
-    query = sa.select(grants.card, grants.client, grants.scopes, grants.granted_at, grants.expires_at, grants.ended_at)
+    times = grants.granted_at, grants.expires_at, grants.ended_at
+    query = sa.select(grants.card, grants.client, grants.device, *times, grants.scopes)
     since = grants.expires_at > first, sa.or_(grants.ended_at.is_(None), grants.ended_at >= first)
     found: dict[str, list[_Link]] = {}
-    for row in connection.execute(query.where(grants.card.in_(cards), *since)):
-        if OFFLINE in row.scopes:
-            found.setdefault(row.card, []).append(_Link(row.client, row.granted_at, row.expires_at, row.ended_at))
+    for *link, scopes in connection.execute(query.where(grants.card.in_(cards), *since)):
+        if OFFLINE in scopes:
+            found.setdefault(link[0], []).append(_Link(*link))
     return found

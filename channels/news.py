@@ -33,7 +33,6 @@ _COUNTS = ManyRows(
     ("channel", "card", "last"),
     "ON CONFLICT (channel, card) DO UPDATE SET last = news_counts.last + excluded.last RETURNING channel, card, last",
 )
-_INSIDE_A_CHANNEL = ("carriage.", "issuance.")
 _WHOLE_CHANNEL = ""
 """Stands for the card where the positions of a channel are counted."""
 
@@ -61,6 +60,20 @@ NEWS_KINDS: Mapping[str, Mapping[str, re.Pattern[str]]] = {
 }
 """What channels are told, and of its content only values of these forms. Where a code was taken and for what purpose
 stays with the holder: that somebody was at a hospital is not a bank's to know. Logins at others are nobody's either."""
+
+
+_OF_THE_CARD = frozenset(
+    {
+        "card.issued",
+        "card.loss_reported",
+        "card.loss_lifted",
+        "card.cancelled",
+        "card.password_changed",
+        "card.password_locked",
+    }
+)
+"""What is so of the card wherever it is shown: all that carry it must know."""
+_OF_A_PHONE = "device.ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,23 +119,21 @@ def record_news_of(connection: Connection, event: Event, carrier: Carrier, at: d
 
 
 def _told_of(event: Event, carriers: Carriers) -> Sequence[Carrier]:
-    """Find whom it concerns: what happened inside one channel is that channel's alone.
+    """Find whom an event concerns (decision 0017): all that carry the card, whose link rested on a phone, or one alone.
 
     An issuance that was refused is about no card: its news stands under its own id.
     """
-    if not _is_of_one_channel(event):
+    if event.kind in _OF_THE_CARD:
         return carriers.of_card(event.card, event.happened_at) if event.card else []
-    channel = event.content["channel"]
+    if event.kind == _OF_A_PHONE:
+        return carriers.of_phone(event.card, event.content["device"], event.happened_at) if event.card else []
+    channel = event.content.get("channel")
+    if channel is None:
+        return []  # the holder's own phone has shown the code
     if event.card is None:
         return [Carrier(channel, event.content["issuance"])] if carriers.is_told(channel) else []
     carrier = carriers.of_channel(channel, event.card)
     return [] if carrier is None else [carrier]
-
-
-def _is_of_one_channel(event: Event) -> bool:
-    """Tell what happened in one app alone: a code that it has shown was taken, and nobody else is told of that."""
-    own = event.kind.startswith(_INSIDE_A_CHANNEL)
-    return own or (event.kind == "code.redeemed" and "channel" in event.content)
 
 
 def list_news(connection: Connection, channel: str, *, after: int, limit: int) -> Sequence[News]:

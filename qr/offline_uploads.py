@@ -71,7 +71,7 @@ def _take(desk: CodeDesk, connection: Connection, terminal: Terminal, index: int
     if INSERT.run(connection, values):
         _tell(desk, connection, values)
         return Outcome(index, "recorded", redemption=values["id"])
-    return _settle(desk, connection, terminal, index, code, accepted_at)
+    return _settle(desk, connection, terminal, index, values, accepted_at)
 
 
 def _verify(desk: CodeDesk, terminal: Terminal, scanned: str, accepted_at: datetime) -> tuple[LiveCode, str]:
@@ -113,16 +113,21 @@ def _values(
 
 
 def _settle(
-    desk: CodeDesk, connection: Connection, terminal: Terminal, index: int, code: LiveCode, accepted_at: datetime
+    desk: CodeDesk,
+    connection: Connection,
+    terminal: Terminal,
+    index: int,
+    values: dict[str, Any],
+    accepted_at: datetime,
 ) -> Outcome:
-    """Tell a repeated upload from a code that was taken twice."""
-    first = find_by_handle(connection, code.handle)
+    """Tell a repeated upload from a code that was taken twice, of which the app that has shown it is told."""
+    first = find_by_handle(connection, values["handle"])
     assert first is not None
     if first.terminal == terminal.id and first.redeemed_at == from_millis(to_millis(accepted_at)):
         return Outcome(index, "recorded", redemption=first.id)
     now = desk.ground.clock()
     reported = {
-        "handle": code.handle,
+        "handle": values["handle"],
         "card": first.card,
         "terminal": terminal.id,
         "accepted_at": to_millis(accepted_at),
@@ -131,6 +136,7 @@ def _settle(
     }
     if insert_if_new(connection, offline_duplicates, reported):
         content = {"first": first.id, "terminal": terminal.id, "first_terminal": first.terminal}
+        content |= {} if values["channel"] is None else {"channel": values["channel"]}
         record_event(connection, "code.taken_twice", card=first.card, content=content, at=now)
     where = {"where": "here" if first.terminal == terminal.id else "elsewhere", "at": to_text(first.redeemed_at)}
     return Outcome(index, "duplicate", redemption=first.id, first=where)

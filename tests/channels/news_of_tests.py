@@ -44,10 +44,10 @@ class ToldPartner:
     def service(self) -> Service:
         return self.app.service
 
-    def link(self, card: str, scopes: tuple[str, ...] = AGREED) -> str:
+    def link(self, card: str, scopes: tuple[str, ...] = AGREED, *, phone: str | None = None) -> str:
         service = self.service
         client = client_of(service, self.client)
-        return link(service, client, card, scopes)
+        return link(service, client, card, scopes, phone)
 
     def name_of(self, card: str) -> str:
         """Name a card as this partner knows it."""
@@ -76,7 +76,7 @@ def make_told_partner(service: Service, **application: Any) -> ToldPartner:
     return ToldPartner(app, client)
 
 
-def link(service: Service, client: Client, card: str, scopes: tuple[str, ...]) -> str:
+def link(service: Service, client: Client, card: str, scopes: tuple[str, ...], phone: str | None = None) -> str:
     """Make the grant of a holder who agreed, without the holder."""
     now = service.clock()
     with service.database.transaction() as connection:
@@ -84,7 +84,7 @@ def link(service: Service, client: Client, card: str, scopes: tuple[str, ...]) -
             connection,
             client=client,
             card=card,
-            device=None,
+            device=phone,
             scopes=scopes,
             resources=(),
             acr="L2",

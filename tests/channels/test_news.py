@@ -117,7 +117,7 @@ def test_a_channel_without_the_scope_of_news_is_told_nothing(city):
 
 def test_nothing_personal_gets_into_news_whatever_an_event_carries(city):
     partner = make_told_partner(city)
-    partner.link(CARD)
+    partner.link(CARD, phone="dev_1")
     for kind, forms in NEWS_KINDS.items():
         happen(city, kind, CARD, device="dev_1", channel=partner.channel, **PERSONAL, **dict.fromkeys(forms, "张三"))
     tell(city)
@@ -129,7 +129,7 @@ def test_every_text_of_a_message_is_an_id_a_code_or_a_time(city):
     partner = make_told_partner(city)
     partner.link(CARD)
     happen(city, "card.issued", CARD, level="L3", device="dev_1", channel="contact")
-    happen(city, "code.redeemed", CARD, redemption="red_" + "0" * 26, **PERSONAL)
+    happen(city, "code.redeemed", CARD, redemption="red_" + "0" * 26, channel=partner.channel, **PERSONAL)
     tell(city)
     messages = [one.message() for one in feed(city, partner.channel)]
     assert [message["data"] for message in messages] == [{"level": "L3"}, {"redemption": "red_" + "0" * 26}]
