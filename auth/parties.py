@@ -185,6 +185,12 @@ def require_institution(connection: Connection, institution: str) -> None:
         raise Missing(institution)
 
 
+def list_institutions(connection: Connection, *, before: datetime) -> Sequence[str]:
+    """List the institutions that were registered before a moment."""
+    registered = sa.select(institutions.c.id).where(institutions.c.created_at < to_millis(before))
+    return connection.execute(registered.order_by(institutions.c.created_at, institutions.c.id)).scalars().all()
+
+
 def name_of_party(connection: Connection, party: str) -> str:
     """Give the name that is shown to a holder."""
     name: str = connection.execute(sa.select(parties.c.name).where(parties.c.id == party)).scalar_one()

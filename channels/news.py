@@ -42,6 +42,7 @@ _REDEMPTION = re.compile(r"red_[0-9a-z]{26}")
 _CARRIAGE = re.compile(r"crg_[0-9a-z]{26}")
 _ISSUANCE = re.compile(r"iss_[0-9a-z]{26}")
 _RESULT = re.compile(r"00[1-6]")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 NEWS_KINDS: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     "card.issued": {"level": _LEVEL},
     "card.loss_reported": {"standing": _WORD},
@@ -57,6 +58,7 @@ NEWS_KINDS: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     "carriage.resumed": {"carriage": _CARRIAGE},
     "carriage.ended": {"carriage": _CARRIAGE, "because": _WORD},
     "issuance.finished": {"issuance": _ISSUANCE, "state": _WORD},
+    "statement.ready": {"day": _DAY},
 }
 """What channels are told, and of its content only values of these forms. Where a code was taken and for what purpose
 stays with the holder: that somebody was at a hospital is not a bank's to know. Logins at others are nobody's either."""
@@ -121,7 +123,7 @@ def record_news_of(connection: Connection, event: Event, carrier: Carrier, at: d
 def _told_of(event: Event, carriers: Carriers) -> Sequence[Carrier]:
     """Find whom an event concerns (decision 0017): all that carry the card, whose link rested on a phone, or one alone.
 
-    An issuance that was refused is about no card: its news stands under its own id.
+    An issuance that was refused, and a day, are about no card: their news stands under the issuance's id, or the day.
     """
     if event.kind in _OF_THE_CARD:
         return carriers.of_card(event.card, event.happened_at) if event.card else []
@@ -131,7 +133,8 @@ def _told_of(event: Event, carriers: Carriers) -> Sequence[Carrier]:
     if channel is None:
         return []  # the holder's own phone has shown the code
     if event.card is None:
-        return [Carrier(channel, event.content["issuance"])] if carriers.is_told(channel) else []
+        about = event.content["day"] if event.kind == "statement.ready" else event.content["issuance"]
+        return [Carrier(channel, about)] if carriers.is_told(channel) else []
     carrier = carriers.of_channel(channel, event.card)
     return [] if carrier is None else [carrier]
 

@@ -17,10 +17,11 @@ from cli.opening import opened_runtime
 from cli.statements import Day, find_owner, owner_options, shown_progress
 from core.errors import Refusal
 from qr.statements.comparing import Difference, Totals, compare, shared_columns
-from qr.statements.making import write_statement, written_beside
+from qr.statements.making import written_beside
 from qr.statements.owner import Owner
 from qr.statements.reading import StatementFile
 from qr.statements.report import start_report
+from qr.statements.writing import write_statement
 
 _SHOWN = 20
 

@@ -16,8 +16,8 @@ from cli.verify import Moment, PublicKey
 from core.clock import system_clock
 from core.errors import Malformed
 from qr.statements.business_day import read_day
-from qr.statements.making import Progress as Told
-from qr.statements.making import StatementDesk, make_statement, plan_statement
+from qr.statements.desk import StatementDesk
+from qr.statements.making import make_statement, plan_statement
 from qr.statements.owner import Owner
 from qr.statements.reading import StatementFile
 from qr.statements.signature import (
@@ -27,6 +27,7 @@ from qr.statements.signature import (
     read_signature_file,
     verify_signature,
 )
+from qr.statements.writing import Progress as Told
 from qr.verification_keys import Authority, PinnedKey, TrustedChain
 from sm.certificates import Trust, read_certificate
 from sm.providers import open_provider
@@ -75,12 +76,15 @@ def statements() -> None:
 @click.option("--day", type=Day(), required=True, help="Business day, Shanghai time; closed at 00:15 of the next.")
 @click.option("--out", type=_FOLDER, required=True, help="Folder for the file and its .sig.")
 @click.option("--operator", default="statements", show_default=True, help="Who does this; stands in the audit trail.")
+@click.option("--again", is_flag=True, help="Make it anew from the records and prove that not a byte is another.")
 @click.option("--dry-run", is_flag=True, help="Tell what would be written and write nothing.")
-def make(institution: str | None, channel: str | None, day: date, out: Path, operator: str, *, dry_run: bool) -> None:
+def make(
+    institution: str | None, channel: str | None, day: date, out: Path, operator: str, *, again: bool, dry_run: bool
+) -> None:
     """Write the statement of one institution or channel and one day, and its detached SM2 signature.
 
-    Making it again gives the same bytes. Exit code 1 where the day is not closed, or its records are no longer those
-    that were signed.
+    The worker makes both once for each closed day; where it has not, this does. Exit code 1 where the day is not closed
+    or still being told, or its records are no longer those that were signed.
     """
     owner = find_owner(institution, channel)
     if owner is None:
@@ -91,7 +95,7 @@ def make(institution: str | None, channel: str | None, day: date, out: Path, ope
             return
         with shown_progress("writing rows") as told:
             actor = f"operator:{operator}"[:60]
-            made = make_statement(runtime.statements, owner, day, out, actor=actor, on_progress=told)
+            made = make_statement(runtime.statements, owner, day, out, actor=actor, on_progress=told, again=again)
     click.echo(f"{made.path} {made.count} rows, SM3 {made.sm3}")
 
 

@@ -88,3 +88,40 @@ statements = sa.Table(
 )
 """What was signed first for a closed day of an institution or a channel: SM3 of the whole file, the signature's file as
 it was handed out, and for a channel the sector by whose names its cards are in it."""
+
+statement_days = sa.Table(
+    "statement_days",
+    metadata,
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("planned_at", Millis, nullable=False),
+)
+"""Days whose files were entered to be made, each once for everybody."""
+
+statement_makings = sa.Table(
+    "statement_makings",
+    metadata,
+    sa.Column("owner", sa.String(40), primary_key=True),
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("kind", sa.String(12), nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("next_at", Millis, nullable=False),
+)
+"""Files that are to be made or are being made."""
+
+statement_files = sa.Table(
+    "statement_files",
+    metadata,
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("owner", sa.String(40), primary_key=True),
+    sa.Column("parts", sa.Integer, nullable=False),
+)
+"""Files all of whose parts are there."""
+
+statement_parts = sa.Table(
+    "statement_parts",
+    metadata,
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("owner", sa.String(40), primary_key=True),
+    sa.Column("part", sa.Integer, primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)

@@ -52,7 +52,7 @@ from physical.soft_hsm import ROOT_KEY_NAMES, SoftCardHsm
 from qr.desk import CodeDesk, IssuerKeys
 from qr.signing_keys import USER_ID as CODE_USER_ID
 from qr.signing_keys import CodeKeys, MintingKey
-from qr.statements.making import StatementDesk
+from qr.statements.desk import StatementDesk
 from qr.verification_keys import KEY_LIST_PURPOSE, build_key_list, open_key_list_signer
 from sm import city_keys
 from sm.certificates import RevocationList

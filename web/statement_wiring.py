@@ -1,14 +1,19 @@
 """The wiring of what statements need; ``web.runtime`` has the rest."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+
+from sqlalchemy.engine import Connection
 
 from auth.oauth.desk import OAuthDesk
 from auth.oauth.pseudonyms import subject_in_sector
+from auth.parties import list_institutions
 from channels.carriers import find_sector
+from channels.registry import list_channels
 from core.ground import Ground
-from qr.statements.making import StatementDesk
+from qr.statements.desk import StatementDesk
+from qr.statements.owner import Owner
 from qr.statements.signature import STATEMENT_PURPOSE, STATEMENT_USER_ID
 from sm import city_keys
 from sm.certificates.issuing import Subject
@@ -31,9 +36,23 @@ def open_statements(ground: Ground, store: KeyStore, provider: Provider, oauth: 
         ground=ground,
         signer=lambda: provider.signer(store.private_key(city_keys.CARD_CREDENTIAL), STATEMENT_USER_ID),
         certificates=certificates,
+        owners=_list_owners,
         sector_of=find_sector,
         name=partial(subject_in_sector, oauth),
     )
+
+
+def _list_owners(connection: Connection, before: datetime) -> Sequence[Owner]:
+    """List who was there on a day: institutions, and channels that are not closed."""
+    institutions = [Owner("institution", one) for one in list_institutions(connection, before=before)]
+    return [
+        *institutions,
+        *(
+            Owner("channel", channel.id)
+            for channel in list_channels(connection)
+            if channel.applied_at < before and channel.standing != "closed"
+        ),
+    ]
 
 
 def _certificate(ground: Ground, store: KeyStore, provider: Provider) -> Certificate:

@@ -1,4 +1,4 @@
-"""The worker: tells what happened, seals the audit trail, clears what has expired."""
+"""The worker: tells what happened, makes statements, seals the audit trail, clears what has expired."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +25,9 @@ from core.clock import to_millis, to_text
 from core.errors import Refusal
 from core.outbox import Event as OutboxEvent
 from ecard.enrollment_records import end_all_expired
+from qr.statements.claims import forget_makings, oldest_kept
+from qr.statements.parts import forget_files
+from qr.statements.storing import make_next
 from web.deliverers import delivering
 from web.runtime import Runtime
 
@@ -47,6 +50,7 @@ class Worker:
         with (
             delivering(partial(self._try, self.deliver), stopping, settings.delivery_threads),
             delivering(partial(self._try, self.issue), stopping, settings.issuance_threads, name="issue"),
+            delivering(partial(self._try, self.make_statement), stopping, 1, name="statement"),
         ):
             self._work(stopping, pause)
 
@@ -73,6 +77,10 @@ class Worker:
         """Take one card that a bank has asked for further; its port is asked with no transaction open."""
         return int(finish_one(self._runtime.issuance))
 
+    def make_statement(self) -> int:
+        """Make one file of a day that is closed, in many short transactions."""
+        return int(make_next(self._runtime.statements))
+
     def seal(self) -> int:
         """Chain what the audit trail has got since the last time."""
         ground = self._runtime.ground
@@ -86,16 +94,19 @@ class Worker:
     def clean(self) -> int:
         """End enrollments whose time is over and forget what short memory and old nonces held."""
         ground = self._runtime.ground
-        oldest = to_millis(ground.clock()) - _REQUEST_DAYS * 86_400_000
+        oldest_request = to_millis(ground.clock()) - _REQUEST_DAYS * 86_400_000
         with ground.database.transaction() as connection:
             end_all_expired(connection, ground.clock())
-            connection.execute(sa.delete(signed_requests).where(signed_requests.c.received_at < oldest))
+            connection.execute(sa.delete(signed_requests).where(signed_requests.c.received_at < oldest_request))
             forget_what_is_over(connection, ground.clock())
             forget_delivered(connection, ground.clock())
             forget_answers(connection, ground.clock())
             forget_numbers(connection, ground.clock())
             forget_requests(connection, ground.clock())
             end_links_that_ran_out(ground, connection)
+            oldest = oldest_kept(ground.clock())
+            forget_makings(connection, oldest)
+            forget_files(connection, oldest)
         self._warn_of_certificates()
         return self._runtime.durable_ephemeral.forget_expired()
 

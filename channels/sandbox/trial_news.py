@@ -18,7 +18,7 @@ from core.ids import new_id
 from core.outbox import Event
 
 MOST_NEWS = 10_000
-_SAMPLES = ("suspended", "L2", "001", f"red_{'0' * 26}", f"crg_{'0' * 26}", f"iss_{'0' * 26}")
+_SAMPLES = ("suspended", "L2", "001", f"red_{'0' * 26}", f"crg_{'0' * 26}", f"iss_{'0' * 26}", "2026-01-01")
 
 
 def require_sandbox(channel: Channel) -> None:

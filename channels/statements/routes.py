@@ -12,8 +12,8 @@ from channels.statements.schemas import PartQuerySchema
 from core.clock import to_millis
 from core.errors import Missing
 from qr.statements.business_day import business_day, read_day
+from qr.statements.desk import StatementDesk
 from qr.statements.handing_out import read_part, read_signature
-from qr.statements.making import StatementDesk
 from qr.statements.owner import Owner
 
 statements = ApiBlueprint(
@@ -30,12 +30,14 @@ _UNSTORED = {"Cache-Control": "no-store"}
 @statements.arguments(PartQuerySchema(), location="query")
 @statements.alt_response(200, description="the file, or a part of it", content_type="text/csv")
 def get_statement(caller: Channel, given: dict[str, Any], day: str) -> Response:
-    """Fetch what became of the codes that your app has shown, as a file of one day (T+1).
+    """Fetch what happened in your app on one day, as a file (T+1).
 
-    A day goes from midnight to midnight in Shanghai and is there from 00:15 of the next one on.
-    Fetched again it has the same bytes. Parts one after the other are the file.
+    First the codes that were taken, then what became of the cards that your app carries, under the ids of the news.
+    A day goes from midnight to midnight in Shanghai, is closed at 00:15 of the next one and made soon afterwards, which
+    the news `statement.ready` tells. Fetched again it has the same bytes. Parts one after the other are the file.
     """
-    content = read_part(_desk(), *_asked(caller, day), given["part"], actor=caller.id)
+    with _desk().ground.database.transaction() as connection:
+        content = read_part(_desk(), connection, *_asked(connection, caller, day), given["part"])
     return Response(content, mimetype="text/csv", headers=_UNSTORED)
 
 
@@ -44,15 +46,15 @@ def get_statement(caller: Channel, given: dict[str, Any], day: str) -> Response:
 @statements.alt_response(200, description="the signature's file", content_type="text/plain")
 def get_statement_signature(caller: Channel, day: str) -> Response:
     """Fetch the detached SM2 signature over all bytes of that file, the same each time; keep it as it comes."""
-    signature = read_signature(_desk(), *_asked(caller, day), actor=caller.id)
+    with _desk().ground.database.transaction() as connection:
+        signature = read_signature(_desk(), connection, *_asked(connection, caller, day))
     return Response(signature, mimetype="text/plain", headers=_UNSTORED)
 
 
-def _asked(caller: Channel, given: str) -> tuple[Owner, date]:
+def _asked(connection: Connection, caller: Channel, given: str) -> tuple[Owner, date]:
     """Read whose statement of which day is asked for: only the caller's own, and none from before there was one."""
     day = read_day(given)
-    with _desk().ground.database.transaction() as connection:
-        _require_registered(connection, caller.id, day)
+    _require_registered(connection, caller.id, day)
     return Owner("channel", caller.id), day
 
 

@@ -14,6 +14,7 @@ SETTLING = timedelta(minutes=15)
 transactions after 30, and the rest is for clocks of several machines."""
 _SPELLING = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LENGTH = 86_400_000  # milliseconds: Shanghai's clocks are never put back
+_WORTH_WAITING = 2 * _LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,13 @@ def business_day(day: date) -> BusinessDay:
 def require_closed(day: date, now: datetime) -> BusinessDay:
     """Let a day through that nothing is added to any more; raise DayNotClosed."""
     span = business_day(day)
-    if to_millis(now - SETTLING) < span.end:
-        raise DayNotClosed(day.isoformat())
+    left = span.end - to_millis(now - SETTLING)
+    if left > 0:
+        # who asks for a day of next year by mistake need not wait for it
+        raise DayNotClosed(day.isoformat(), retry_after=-(-left // 1000) if left <= _WORTH_WAITING else None)
     return span
+
+
+def last_closed_day(now: datetime) -> date:
+    """Give the last day that nothing is added to any more."""
+    return (now - SETTLING).astimezone(BEIJING).date() - timedelta(days=1)

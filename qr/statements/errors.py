@@ -23,6 +23,15 @@ class StatementNotReady(Refusal):
     next_zh = "请按 Retry-After 给出的时间稍候再试。"
 
 
+class StatementNotKept(Refusal):
+    kind = Kind.GONE
+    code = "statement_not_kept"
+    title_en = "There is no file of this day: it is older than files are kept, or from before they were made."
+    title_zh = "该业务日的对账单已超过保存期限或未曾生成。"
+    next_en = "Ask the card centre: it can make the file anew from its records."
+    next_zh = "请联系发卡机构，由其根据记录重新生成。"
+
+
 class StatementChanged(Refusal):
     kind = Kind.CONFLICT
     code = "statement_changed"

@@ -1,44 +1,50 @@
-"""Hand a statement out over the network, in parts: an answer is signed as a whole, so its size is bounded."""
+"""Hand a stored statement out over the network, in parts: an answer is signed as a whole, so its size is bounded."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
-from itertools import islice
-from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import NoReturn
+
+from sqlalchemy.engine import Connection
 
 from core.errors import Missing
-from qr.statements.making import StatementDesk, find_signature, sign_once, write_statement
+from qr.statements.business_day import require_closed
+from qr.statements.claims import find_last_planned, is_planned
+from qr.statements.desk import StatementDesk
+from qr.statements.errors import StatementNotKept, StatementNotReady
 from qr.statements.owner import Owner
+from qr.statements.parts import find_file, get_part
+from qr.statements.signed_days import SOON, find_signed
 
-PART_LINES = 100_000
-_IN_MEMORY = 1 << 24  # bytes; a longer file is on disk while it is made
 
+def read_part(desk: StatementDesk, connection: Connection, owner: Owner, day: date, part: int) -> bytes:
+    """Give a part of a stored file, counted from 1; all parts one after the other are the file.
 
-def read_part(desk: StatementDesk, owner: Owner, day: date, part: int, *, actor: str) -> bytes:
-    """Make the file and give its part, counted from 1; all parts one after the other are the file.
-
-    Raises DayNotClosed, StatementChanged, and Missing for a part behind the last one.
+    Raises DayNotClosed, StatementNotReady, StatementNotKept, and Missing for a part behind the last one.
     """
-    with _made(desk, owner, day, actor) as (file, _):
-        file.seek(0)
-        lines = list(islice(file, (part - 1) * PART_LINES, part * PART_LINES))
-    if not lines:
+    if part > _require_stored(desk, connection, owner, day):
         raise Missing("the file has no such part")
-    return b"".join(lines)
+    return get_part(connection, owner, day, part)
 
 
-def read_signature(desk: StatementDesk, owner: Owner, day: date, *, actor: str) -> str:
-    """Give the signature's file; the day is made where it was not before. Raises DayNotClosed, StatementChanged."""
-    kept = find_signature(desk, owner, day)
-    if kept is not None:
-        return kept
-    with _made(desk, owner, day, actor) as (_, signature):
-        return signature
+def read_signature(desk: StatementDesk, connection: Connection, owner: Owner, day: date) -> str:
+    """Give the signature's file, also of a day whose file is not kept any more.
+
+    Raises DayNotClosed, StatementNotReady, StatementNotKept.
+    """
+    signed = find_signed(connection, owner, day)
+    if signed is None:
+        _require_stored(desk, connection, owner, day)
+        raise Missing
+    return signed.signature
 
 
-@contextmanager
-def _made(desk: StatementDesk, owner: Owner, day: date, actor: str) -> Iterator[tuple[IO[bytes], str]]:
-    with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
-        written = write_statement(desk, owner, day, file, lambda *_: None)
-        yield file, sign_once(desk, owner, day, file, written, actor)
+def _require_stored(desk: StatementDesk, connection: Connection, owner: Owner, day: date) -> int:
+    parts = find_file(connection, owner, day)
+    return _refuse(desk, connection, owner, day) if parts is None else parts
+
+
+def _refuse(desk: StatementDesk, connection: Connection, owner: Owner, day: date) -> NoReturn:
+    """Say when there will be a file, or that there is none any more."""
+    require_closed(day, desk.ground.clock())
+    if is_planned(connection, owner, day) or day.isoformat() > find_last_planned(connection):
+        raise StatementNotReady(retry_after=SOON)
+    raise StatementNotKept

@@ -1,50 +1,26 @@
-"""Make the statement of one owner and one closed day: written, signed once, the same bytes ever after."""
+"""Give an operator the statement of one owner and one closed day, as files: the stored one, or made anew."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Any
+from typing import IO
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
-
-from auth.parties import require_institution
-from core.clock import from_millis, to_millis
-from core.database import insert_if_new
-from core.ground import Ground
-from core.outbox import is_waiting
-from qr.models import statements
-from qr.statements.business_day import BusinessDay, require_closed
+from qr.statements.claims import claim_day, oldest_kept
+from qr.statements.desk import StatementDesk
 from qr.statements.errors import StatementChanged, StatementNotReady
-from qr.statements.form import file_name, write_end, write_head, write_rows
+from qr.statements.form import file_name
 from qr.statements.owner import Owner
-from qr.statements.records import count_records, read_pages
-from qr.statements.signature import write_signature
+from qr.statements.parts import find_file, read_parts
+from qr.statements.records import count_records
+from qr.statements.signature import digest_message, write_signature
+from qr.statements.signed_days import SOON, Signed, Written, find_basis, find_signed, keep_signed, require_unchanged
+from qr.statements.storing import store_statement
+from qr.statements.writing import Progress, write_statement
 from sm.digest import start_sm3
-from sm.sm2 import Signer
-
-TOLD_SOON = 60  # seconds
-Progress = Callable[[int, int], None]
-"""Told rows written and rows in all."""
-
-
-@dataclass(frozen=True)
-class StatementDesk:
-    """What making statements needs; ``certificates`` gives the signer's chain, DER, leaf first.
-
-    ``sector_of`` tells in which sector a channel has its names of cards, None where it has none, and raises ``Missing``
-    for a channel that there is not; ``name`` names a card (second) to a sector (first).
-    """
-
-    ground: Ground
-    signer: Callable[[], Signer]
-    certificates: Callable[[], Sequence[bytes]]
-    sector_of: Callable[[Connection, str], str | None]
-    name: Callable[[str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,82 +40,86 @@ class Made:
     sm3: str
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What was written: ``sm3`` of the whole file, ``sector`` in which its cards are named."""
-
-    count: int
-    sm3: str
-    sector: str | None
-
-
 def plan_statement(desk: StatementDesk, owner: Owner, day: date) -> Plan:
-    """Tell what making would do; raises DayNotClosed or Missing."""
-    basis = _find_basis(desk, owner, day)
-    return Plan(count_records(desk.ground.database, owner, basis.span), basis.signature is not None)
+    """Tell what making would do; raises DayNotClosed, Missing, StatementNotReady."""
+    basis = find_basis(desk, owner, day)
+    return Plan(count_records(desk.ground.database, owner, basis.span), basis.signed is not None)
 
 
 def make_statement(
-    desk: StatementDesk, owner: Owner, day: date, folder: Path, *, actor: str, on_progress: Progress
+    desk: StatementDesk,
+    owner: Owner,
+    day: date,
+    folder: Path,
+    *,
+    actor: str,
+    on_progress: Progress,
+    again: bool = False,
 ) -> Made:
     """Write the file and its signature into the folder; both appear whole or not at all, the signature first.
 
-    Raises DayNotClosed, Missing, and StatementChanged where the rows are not those that were signed before.
+    The file is the stored one, made now where the worker has not made it yet. It is made anew from the records, and
+    proven to be byte for byte what was signed and what is stored, where ``again`` says so, or the day is older than
+    files are kept. Raises DayNotClosed, Missing, StatementNotReady, StatementChanged.
     """
     path = folder / file_name(owner, day)
+    find_basis(desk, owner, day)
     with written_beside(path) as file:
-        written = write_statement(desk, owner, day, file, on_progress)
-        signature = sign_once(desk, owner, day, file, written, actor)
+        if again or day < oldest_kept(desk.ground.clock()):
+            signed = _write_anew(desk, owner, day, file, actor, on_progress)
+        else:
+            signed = _copy_stored(desk, owner, day, file, actor, on_progress)
         with written_beside(path.with_name(f"{path.name}.sig")) as beside:
-            beside.write(signature.encode("ascii"))
-    return Made(path, written.count, written.sm3)
+            beside.write(signed.signature.encode("ascii"))
+    return Made(path, signed.count, signed.sm3)
 
 
-def write_statement(desk: StatementDesk, owner: Owner, day: date, file: IO[bytes], on_progress: Progress) -> Written:
-    """Write the unsigned file; memory does not grow with the day."""
-    basis, database = _find_basis(desk, owner, day), desk.ground.database
-    count = count_records(database, owner, basis.span)
-    digest, written = start_sm3(), 0
-
-    def add(piece: bytes) -> None:
-        file.write(piece)
-        digest.update(piece)
-
-    def name(card: str) -> str:
-        return "" if basis.sector is None else desk.name(basis.sector, card)
-
-    add(write_head(owner, day, count))
-    for rows in read_pages(database, owner, basis.span, name):
-        add(write_rows(rows))
-        written += len(rows)
-        on_progress(written, count)
-    if written != count:
-        raise StatementChanged(f"{count} rows were counted and {written} read")
-    add(write_end(count, digest.hexdigest()))
-    return Written(count, digest.hexdigest(), basis.sector)
+def _copy_stored(
+    desk: StatementDesk, owner: Owner, day: date, file: IO[bytes], actor: str, on_progress: Progress
+) -> Signed:
+    signed, parts = _find_stored(desk, owner, day)
+    if signed is None or parts is None:
+        claim = claim_day(desk, owner, day)
+        if claim is None:
+            raise StatementNotReady("it is being made", retry_after=SOON)
+        store_statement(desk, claim, actor=actor, on_progress=on_progress)
+        signed, parts = _find_stored(desk, owner, day)
+    assert signed is not None
+    assert parts is not None
+    digest = start_sm3()
+    for content in read_parts(desk.ground.database, owner, day, parts):
+        file.write(content)
+        digest.update(content)
+    require_unchanged(signed, owner, day, digest.hexdigest())
+    return signed
 
 
-def sign_once(desk: StatementDesk, owner: Owner, day: date, file: IO[bytes], written: Written, actor: str) -> str:
-    """Give the signature that was kept for this day, or keep the one that is made now: SM2 draws a nonce each time.
-
-    Raises StatementChanged where another file was signed before.
-    """
-    ground = desk.ground
-    with ground.database.transaction() as connection:
-        kept = _find_kept(connection, owner, day)
-    if kept is None:
-        signature = write_signature(desk.signer(), file, desk.certificates())
-        with ground.database.transaction() as connection:
-            _keep(ground, connection, owner, day, written, signature, actor)
-            kept = _find_kept(connection, owner, day)
-    if kept is None or kept.sm3 != written.sm3:
-        raise StatementChanged(f"{owner.id} {day.isoformat()}")
-    return str(kept.signature)
+def _find_stored(desk: StatementDesk, owner: Owner, day: date) -> tuple[Signed | None, int | None]:
+    with desk.ground.database.transaction() as connection:
+        return find_signed(connection, owner, day), find_file(connection, owner, day)
 
 
-def find_signature(desk: StatementDesk, owner: Owner, day: date) -> str | None:
-    """Find the signature under which a day was handed out before; raises DayNotClosed or Missing."""
-    return _find_basis(desk, owner, day).signature
+def _write_anew(
+    desk: StatementDesk, owner: Owner, day: date, file: IO[bytes], actor: str, on_progress: Progress
+) -> Signed:
+    written = write_statement(desk, owner, day, file, on_progress)
+    signed, parts = _find_stored(desk, owner, day)
+    if signed is None:
+        return _sign(desk, owner, day, file, written, actor)
+    require_unchanged(signed, owner, day, written.sm3)
+    if parts is not None:
+        file.seek(0)
+        for content in read_parts(desk.ground.database, owner, day, parts):
+            if file.read(len(content)) != content:
+                raise StatementChanged("what is stored is another file")
+    return signed
+
+
+def _sign(desk: StatementDesk, owner: Owner, day: date, file: IO[bytes], written: Written, actor: str) -> Signed:
+    signer = desk.signer()
+    signature = write_signature(signer, digest_message(signer.public_key, file), desk.certificates())
+    with desk.ground.database.transaction() as connection:
+        return keep_signed(desk, connection, owner, day, written, signature, actor)
 
 
 @contextmanager
@@ -154,59 +134,3 @@ def written_beside(path: Path) -> Iterator[IO[bytes]]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Basis:
-    """What a day's statement is made of; ``signature`` is the one that was kept, if there is one."""
-
-    span: BusinessDay
-    sector: str | None
-    signature: str | None
-
-
-def _find_basis(desk: StatementDesk, owner: Owner, day: date) -> _Basis:
-    """Look whose it is, whether the day is closed, and how it was made before.
-
-    A day that was signed keeps its names: the channel may have another client in another sector by now.
-    """
-    with desk.ground.database.transaction() as connection:
-        sector = None
-        if owner.kind == "institution":
-            require_institution(connection, owner.id)
-        else:
-            sector = desk.sector_of(connection, owner.id)
-        kept = _find_kept(connection, owner, day)
-        span = require_closed(day, desk.ground.clock())
-        if owner.kind == "channel":
-            _require_told(connection, span)
-    return _Basis(span, sector, None) if kept is None else _Basis(span, kept.sector, kept.signature)
-
-
-def _require_told(connection: Connection, span: BusinessDay) -> None:
-    """Wait until all that happened on the day is in the book of carriages: the worker enters it as it tells it."""
-    if is_waiting(connection, before=from_millis(span.end)):
-        raise StatementNotReady("something of that day is still being told", retry_after=TOLD_SOON)
-
-
-def _keep(
-    ground: Ground, connection: Connection, owner: Owner, day: date, written: Written, signature: str, actor: str
-) -> None:
-    """Keep the first signature of a day; another process may have been faster."""
-    now, said = ground.clock(), {"day": day.isoformat(), "rows": written.count, "sm3": written.sm3}
-    values = {
-        "owner": owner.id,
-        "day": day.isoformat(),
-        "row_count": written.count,
-        "sm3": written.sm3,
-        "sector": written.sector,
-        "signature": signature,
-        "made_at": to_millis(now),
-    }
-    if insert_if_new(connection, statements, values):
-        ground.audit.record(connection, actor=actor, act="statement.signed", subject=owner.id, detail=said, at=now)
-
-
-def _find_kept(connection: Connection, owner: Owner, day: date) -> Any:
-    kept = sa.select(statements).where(statements.c.owner == owner.id, statements.c.day == day.isoformat())
-    return connection.execute(kept).one_or_none()

@@ -12,7 +12,7 @@ from typing import IO
 
 from qr.verification_keys import MAX_CERTIFICATES, Authority
 from sm.canonical import canonical_json, read_canonical_json, read_hex
-from sm.digest import start_sm3
+from sm.digest import RunningDigest, start_sm3
 from sm.errors import Malformed
 from sm.sm2 import Signer, z_value
 
@@ -33,12 +33,12 @@ class UnverifiedSignature:
     certificates: tuple[bytes, ...]
 
 
-def write_signature(signer: Signer, file: IO[bytes], certificates: Sequence[bytes]) -> str:
-    """Sign the file from its beginning and write the signature's file; certificates are DER, leaf first."""
+def write_signature(signer: Signer, digest: bytes, certificates: Sequence[bytes]) -> str:
+    """Sign what ``start_message`` has digested and write the signature's file; certificates are DER, leaf first."""
     envelope = {
         "certificates": [der.hex() for der in certificates],
         "format": _FORMAT,
-        "signature": signer.sign_digest(_message_digest(signer.public_key, file)).hex(),
+        "signature": signer.sign_digest(digest).hex(),
         "user_id": STATEMENT_USER_ID.decode("ascii"),
     }
     return canonical_json(envelope).decode("ascii")
@@ -65,13 +65,18 @@ def verify_signature(
     Raises InvalidSignature, InvalidCertificate, Malformed.
     """
     verifier, name = authority.get_verifier(unverified.certificates, at)
-    verifier.verify_digest(_message_digest(verifier.public_key, file), unverified.signature)
+    verifier.verify_digest(digest_message(verifier.public_key, file), unverified.signature)
     return name
 
 
-def _message_digest(public_key: bytes, file: IO[bytes]) -> bytes:
-    """Compute e = SM3(Z ‖ file) piece by piece, GM/T 0003.2, 6.1 A1 and A2."""
-    digest = start_sm3(z_value(STATEMENT_USER_ID, public_key))
+def start_message(public_key: bytes) -> RunningDigest:
+    """Begin e = SM3(Z ‖ file), GM/T 0003.2, 6.1 A1 and A2; the file is what comes."""
+    return start_sm3(z_value(STATEMENT_USER_ID, public_key))
+
+
+def digest_message(public_key: bytes, file: IO[bytes]) -> bytes:
+    """Compute e of a file from its beginning, piece by piece."""
+    digest = start_message(public_key)
     file.seek(0)
     while piece := file.read(_PIECE):
         digest.update(piece)

@@ -21,6 +21,9 @@ FORBIDDEN = (
     "TRUNCATE audit_entries",
     "ALTER TABLE audit_entries DISABLE TRIGGER ALL",
     "UPDATE redemptions SET handle = 'another'",
+    "UPDATE carriage_records SET card = 'another'",
+    "DELETE FROM carriage_records",
+    "UPDATE statements SET sm3 = 'another'",
     "DELETE FROM redemptions",
     "DELETE FROM electronic_cards",
     "DROP TABLE outbox",
@@ -69,8 +72,11 @@ def play(service: Service) -> None:
     assert worker.tell()
     assert worker.seal()
     assert phone.send("GET", "/v1/notices").json()["items"]
-    service.clock.step(401 * 86_400)
-    worker.clean()
+    for days in (1, 400):
+        service.clock.step(days * 86_400)
+        while worker.tell() + worker.make_statement():
+            pass
+        worker.clean()
 
 
 def outcome(till, item) -> str:

@@ -77,6 +77,14 @@ def close_day(service: Any) -> None:
     tell_all(service)
 
 
+def make_all(service: Any) -> int:
+    """Let the worker make what is due, and tell how many files that were."""
+    made = 0
+    while Worker(service.runtime).make_statement():
+        made += 1
+    return made
+
+
 def tell_all(service: Any) -> None:
     while Worker(service.runtime).tell():
         pass

@@ -11,7 +11,8 @@ from channels.carriage.records import get_carriage
 from ecard.standing import cancel_card, lift_loss, report_loss
 from qr.models import carriage_records
 from qr.statements.errors import StatementNotReady
-from qr.statements.making import plan_statement, write_statement
+from qr.statements.making import plan_statement
+from qr.statements.writing import write_statement
 from tests.channels.carriers import AppWithLink, CarryingApp, make_carrying, new_number
 from tests.channels.test_carriage import stand
 from tests.oauth.holder import Holder, make_holder

@@ -9,10 +9,10 @@ from qr.statements.comparing import Difference, compare
 from qr.statements.errors import StatementOfAnother, StatementRowTwice
 from qr.statements.form import COLUMNS as ALL_COLUMNS
 from qr.statements.form import write_end, write_head, write_rows
-from qr.statements.making import write_statement
 from qr.statements.owner import Owner
 from qr.statements.reading import StatementFile
 from qr.statements.report import start_report
+from qr.statements.writing import write_statement
 from sm.digest import sm3
 from tests.statements.records import DAY, a_day_of, enter, institution_of, nothing
 

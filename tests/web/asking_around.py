@@ -12,9 +12,14 @@ def fetch_statements(service: Service) -> None:
     app, day = make_partner(service, scopes=("statements",)), service.clock().date().isoformat()
     for after in (0, 2 * 86_400):
         service.clock.step(after)
-        Worker(service.runtime).tell()
+        _let_the_worker_work(Worker(service.runtime))
         for behind in ("", "?part=2", "?part=0", "/signature"):
             app.send("GET", f"/v1/channel/statements/{day}{behind}")
+
+
+def _let_the_worker_work(worker: Worker) -> None:
+    while worker.tell() + worker.make_statement():
+        pass
 
 
 def have_requests_examined(service: Service, app: Any) -> None:

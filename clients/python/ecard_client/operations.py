@@ -126,10 +126,14 @@ class ChannelCalls:
         return cast("t.Examination", self._sender.send("POST", "/v1/channel/signature-examinations", body=body))
 
     def get_channel_statement(self, day: str, *, part: int | None = None) -> t.GetChannelStatementAnswer:
-        """Fetch what became of the codes that your app has shown, as a file of one day (T+1).
+        """Fetch what happened in your app on one day, as a file (T+1).
 
-        A day goes from midnight to midnight in Shanghai and is there from 00:15 of the next one on.
-        Fetched again it has the same bytes. Parts one after the other are the file.
+        First the codes that were taken, then what became of the cards that your app carries, under the ids of the
+        news.
+        A day goes from midnight to midnight in Shanghai, is closed at 00:15 of the next one and made soon
+        afterwards, which
+        the news `statement.ready` tells. Fetched again it has the same bytes. Parts one after the other are the
+        file.
 
         Scope: statements.
         """

@@ -425,7 +425,7 @@ export interface Switches {
 
 /** One trial news. */
 export interface TrialNews {
-  kind: "card.issued" | "card.loss_reported" | "card.loss_lifted" | "card.cancelled" | "card.password_changed" | "card.password_locked" | "device.ended" | "code.redeemed" | "code.taken_twice" | "carriage.signed" | "carriage.suspended" | "carriage.resumed" | "carriage.ended" | "issuance.finished";
+  kind: "card.issued" | "card.loss_reported" | "card.loss_lifted" | "card.cancelled" | "card.password_changed" | "card.password_locked" | "device.ended" | "code.redeemed" | "code.taken_twice" | "carriage.signed" | "carriage.suspended" | "carriage.resumed" | "carriage.ended" | "issuance.finished" | "statement.ready";
   /** a card that there is not; each counts its own sequence */
   card?: string;
 }
