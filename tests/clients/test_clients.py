@@ -15,6 +15,8 @@ from ecard_client.tokens import draw_verifier, read_id_token
 
 from auth.oauth.client_register import list_client_keys
 from channels.models import channels
+from qr.statements.making import make_statement
+from qr.statements.owner import Owner
 from sm.city_keys import MINISTRY_CERTIFICATE
 from sm.der import import_pkcs8, read_pem, write_pem
 from sm.digest import sm3
@@ -97,10 +99,12 @@ def test_the_service_takes_what_the_client_signs_and_its_answer_holds(client, re
     assert client.ask("news", **registered) == {"items": [], "next": 0, "more": False}
 
 
-def test_a_file_is_handed_on_as_it_came(client, registered, town):
-    day = (datetime.now(UTC) - timedelta(days=3)).date().isoformat()
+def test_a_file_is_handed_on_as_it_came(client, registered, town, tmp_path):
+    date = (datetime.now(UTC) - timedelta(days=3)).date()
+    day, desk, owner = date.isoformat(), town.inside.runtime.statements, Owner("channel", registered["channel"])
     with town.inside.database.transaction() as connection:
         connection.execute(channels.update().where(channels.c.id == registered["channel"]).values(applied_at=0))
+    make_statement(desk, owner, date, tmp_path, actor="operator:li", on_progress=lambda *_: None)
     text = client.ask("statement", day=day, **registered)
     head, names, end = text.splitlines(keepends=True)
     assert head == f"ESSC-STATEMENT-1,channel,{registered['channel']},{day},0\n"
