@@ -16,7 +16,6 @@ from qr.statements.signature import start_message, write_signature
 from qr.statements.signed_days import Written, keep_signed
 from qr.statements.writing import Progress, write_statement
 
-READY = "statement.ready"
 _WORKER = "worker"
 
 
@@ -88,4 +87,4 @@ def _finish(desk: StatementDesk, claim: Claim, written: Written, parts: int, sig
         show_file(connection, owner, day, parts)
         if owner.kind == "channel":
             content = {"channel": owner.id, "day": day.isoformat()}
-            record_event(connection, READY, card=None, content=content, at=now)
+            record_event(connection, "statement.ready", card=None, content=content, at=now)
