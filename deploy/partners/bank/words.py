@@ -49,6 +49,7 @@ _NEEDS_L3 = Words(
     "开通支付需要 L3 等级：请持实体卡在自助终端或服务窗口完成读卡认证。",
     "Payment needs level L3: have your chip card read at a terminal or a counter.",
 )
+_STOPPED = Words("卡已挂失或暂停使用。", "The card is stopped: reported lost, or paused.")
 ERRORS: Mapping[str, Words] = {
     "unconfirmed": Words(
         "您上次的申请未得到社保卡服务确认，请重新办理；急需挂失请拨打 12333。",
@@ -85,7 +86,9 @@ ERRORS: Mapping[str, Words] = {
     "id_token_wrong": Words("社保卡服务的答复未通过验证。", "The card service's answer did not prove itself."),
     "unmet_authentication_requirements": _NEEDS_L3,
     "invalid_grant": Words("关联已失效，请重新关联。", "The link has ended; please link the card again."),
-    "card_not_usable": Words("卡已挂失或暂停使用。", "The card is stopped: reported lost, or paused."),
+    "card_not_usable": _STOPPED,
+    "electronic_card_suspended": _STOPPED,
+    "carriage_paused": _STOPPED,
     "not_eligible": Words(
         "不符合银行核验签发条件：卡的金融功能须在本行开通，且预留手机号一致。",
         "Not possible this way: the card's financial function must be active here, and the phone number must agree.",

@@ -58,6 +58,7 @@ export const NOTES = {
   },
 } satisfies Record<string, Words>;
 
+const STOPPED = { zh: "电子社保卡已挂失或暂停使用，请返回首页查看状态。", en: "The card is stopped: reported lost, or paused." };
 const PROBLEMS: Record<string, Words> = {
   access_denied: { zh: "您未同意授权。", en: "You did not agree." },
   unmet_authentication_requirements: NOTES.needsL3,
@@ -65,7 +66,9 @@ const PROBLEMS: Record<string, Words> = {
   invalid_scope: NOTES.needsL3,
   journey: { zh: "本次操作已取消或已过期，请重新开始。", en: "This was cancelled or took too long: please begin again." },
   other_holder: { zh: "登录的不是本应用中这张卡的持卡人。", en: "Another holder has logged in than this card's." },
-  stopped: { zh: "电子社保卡已挂失或暂停使用，请返回首页查看状态。", en: "The card is stopped: reported lost, or paused." },
+  stopped: STOPPED,
+  electronic_card_suspended: STOPPED,
+  carriage_paused: STOPPED,
   not_linked: { zh: "本应用中没有您的电子社保卡。", en: "There is no card of yours in this app." },
   sign_in: { zh: "为保护您的卡，请重新登录后再试。", en: "To protect your card, please sign in again." },
   wrong_password: { zh: "账号或密码不正确。", en: "Name or password is wrong." },
