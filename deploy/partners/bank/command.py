@@ -30,11 +30,14 @@ def main() -> None:
 @main.command()
 @_HOME
 def keys(home: Path) -> None:
-    """Make the keys that are missing, and print the public ones for the card centre's operators as JSON."""
+    """Make the keys that are missing; print the public ones as JSON, and write them beside, for the card centre."""
     place = Home(home)
     make_keys(place)
     make_signing_key(place)
-    shown: dict[str, Any] = {"sm2_public_key": show_signing_key(place), "jwk": json.loads(show_client_jwk(place))}
+    public_key, jwk = show_signing_key(place), show_client_jwk(place)
+    place.write(place.key("signing.hex"), f"{public_key}\n".encode())
+    place.write(place.key("client.jwk"), f"{jwk}\n".encode())
+    shown: dict[str, Any] = {"sm2_public_key": public_key, "jwk": json.loads(jwk)}
     click.echo(json.dumps(shown))
 
 
