@@ -14,7 +14,7 @@ from core.ids import new_id
 from tests.channels.carriers import SCOPES, AppWithLink, CarryingApp, make_carrying, new_number
 from tests.channels.partners import PartnerApp, make_partner
 from tests.issuance.banks import Bank, Core, make_customer
-from tests.oauth.holder import Holder
+from tests.oauth.holder import Holder, make_holder
 from tests.service import Service
 from web.worker import Worker
 
@@ -50,6 +50,8 @@ class House:
     trying: PartnerApp
     own: dict[str, list[str]] = field(default_factory=dict)
     """What it has, by kind."""
+    yesterday: dict[str, list[str]] = field(default_factory=dict)
+    """The day of its statement, and the use that stands in it."""
 
     @property
     def service(self) -> Service:
@@ -91,16 +93,33 @@ class House:
 
 
 def make_house(service: Service) -> House:
-    app = make_carrying(service, scopes=("carriage", "news", "issue"))
+    app = make_carrying(service, scopes=("carriage", "news", "issue", "statements"))
     Bank(app.partner, app.client, Core()).set_port()
     trying = make_partner(service, "sandbox", scopes=("news",), requests_per_minute=60_000)
     return House(app, None, trying)  # type: ignore[arg-type] # nobody has linked a card yet
 
 
+def live_a_day(service: Service, *houses: House) -> None:
+    """Let each carry somebody's card for a day, have a code of it taken, and let the worker make the day's files."""
+    day = service.clock().date().isoformat()
+    for number, house in enumerate(houses):
+        linked = house.app.link(make_holder(service, 90 + number))
+        carriage = linked.sign().json()["id"]
+        taken = service.add_till().redeem(linked.show().json()["code"], "medical")
+        assert taken.json()["result"] == "accepted", taken.text
+        act = json.dumps({"out_request_no": new_number()}).encode()
+        assert house.app.partner.send("POST", f"/v1/carriages/{carriage}/end", act).status_code == 200
+        house.yesterday = {"day": [day], "taken": [taken.json()["id"]]}
+    service.clock.step(86_400)
+    worker = Worker(service.runtime)
+    while worker.tell() + worker.make_statement():
+        pass
+
+
 def link(house: House, holder: Holder) -> House:
     """Let a holder link the card with all that may be agreed to, without signing it yet."""
     house.link = house.app.link(holder, " ".join(SCOPES))
-    house.own = {"subject": [house.link.link.subject]}
+    house.own = {"subject": [house.link.link.subject], **house.yesterday}
     return house
 
 

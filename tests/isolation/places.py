@@ -31,6 +31,8 @@ VALUES = {
     *(("body", name) for name in ("seen", "reason", "class", "kind", "audience")),
     *(("body", name) for name in ("social_security_number", "name", "phone")),  # of whom it is about, not of a channel
     *(("body", name) for name in ("public_key", "proof")),
+    *(("path", name) for name in ("day",)),
+    *(("query", name) for name in ("part",)),
     *(("body", name) for name in ("act", "state", "nonce", "redirect_uri", "code_challenge", "dpop_jkt")),  # of a page
     *(("body", name) for name in ("answers", "news")),  # switches of the sender's own sandbox
     *(("body", name) for name in ("method", "target", "body", "body_base64", "base_string", "base_string_base64")),
@@ -38,10 +40,6 @@ VALUES = {
 """What names nothing that anybody has."""
 MISSING = {"carriage", "issuance", "request", "use"}
 """What is looked for: another channel's looks like what never was. All else means something to its sender alone."""
-
-
-BESIDE = "/v1/channel/statements/"
-"""A day is closed on the next one, when no token of these houses lives: tests of statements ask for another's rows."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def operations_of_partners(description: Mapping[str, Any]) -> dict[str, dict[str
     """List what a channel calls with its signature, or its software with a token."""
     callers = {CALLERS[Channel], CALLERS[Partner]}
     found = operations_of(dict(description)).items()
-    return {label: operation for label, operation in found if operation["x-caller"] in callers and BESIDE not in label}
+    return {label: operation for label, operation in found if operation["x-caller"] in callers}
 
 
 def places_of(description: Mapping[str, Any], label: str, operation: Mapping[str, Any]) -> Iterator[Place]:

@@ -17,7 +17,18 @@ import pytest
 from tests.channels.carriers import new_number
 from tests.channels.partners import change
 from tests.exchange.returning import claims_of
-from tests.isolation.houses import FILLED, House, furnish, ids_in, link, make_house, never_existed, sign, without_ids
+from tests.isolation.houses import (
+    FILLED,
+    House,
+    furnish,
+    ids_in,
+    link,
+    live_a_day,
+    make_house,
+    never_existed,
+    sign,
+    without_ids,
+)
 from tests.isolation.places import CURSORS, NAMED, Place, operations_of_partners, places_of
 from tests.oauth.conftest import MANY_A_MINUTE
 from tests.oauth.holder import Holder, make_holder
@@ -62,8 +73,9 @@ def places(description: dict[str, Any], operations: dict[str, dict[str, Any]]) -
 @pytest.fixture(scope="module")
 def houses(service: Service) -> tuple[House, House]:
     """A and B, which carry the same holder's card, and each somebody else's; A has more of all."""
-    holder = new_holder(service)
-    first, second = (sign(link(make_house(service), holder)) for _ in range(2))
+    holder, made = new_holder(service), [make_house(service) for _ in range(2)]
+    live_a_day(service, *made)
+    first, second = (sign(link(house, holder)) for house in made)
     furnish(second, new_holder(service))
     furnish(first, new_holder(service), new_holder(service))
     return first, second
@@ -204,6 +216,17 @@ def test_nothing_that_can_be_read_shows_what_is_another_s(houses, operations):
         for label in labels:
             shown = everything(other, operations, label)
             assert [name for name in {*hers, *one.own["number"]} if name in shown] == [], label
+
+
+def test_a_day_s_statement_has_what_happened_in_one_s_own_app_and_nothing_else(houses, operations):
+    label = "GET /v1/channel/statements/{day}"
+    files = [everything(house, operations, label) for house in houses]
+    for house, file in zip(houses, files, strict=True):
+        kinds = sorted(line.split(",")[1] for line in file.splitlines()[2:-1])
+        assert kinds == ["carriage.ended", "carriage.signed", "code.redeemed"]
+        assert {name for name in ids_in(file) if name.startswith("red_")} == set(house.own["taken"])
+        assert ids_in(file) & {house.app.channel for house in houses} == {house.app.channel}
+    assert ids_in(files[0]) & ids_in(files[1]) == set()
 
 
 # ── What means something to its sender alone ─────────────────────────────────────────────────────────────────────
