@@ -25,8 +25,9 @@ _log = structlog.get_logger("auth.channels")
 class SigningChannel:
     """A channel with the one key that signed, as the register knows both.
 
-    ``may_call`` and ``is_live`` are how it stands, with the first-tier channel ``above`` it. ``limits`` are the
-    requests a minute of each channel for which its own count: itself, and the one above.
+    ``may_call`` and ``is_live`` are how it stands, with the first-tier channel ``above`` it; ``in_sandbox`` whether
+    it has a sandbox: it stands there by itself and in effect. ``limits`` are the requests a minute of each channel for
+    which its own count: itself, and the one above.
     """
 
     id: str
@@ -41,6 +42,7 @@ class SigningChannel:
     not_before: int
     not_after: int
     withdrawn_at: int | None
+    in_sandbox: bool = False
 
     def is_valid(self, at: datetime) -> bool:
         """Tell whether channel and key are good now; a key is good strictly before its end."""

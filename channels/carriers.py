@@ -13,6 +13,7 @@ from auth.oauth.scopes import OFFLINE
 from channels.registry import RegisteredChannel, find_channel_of_client, get_channel
 from core.clock import to_millis
 from core.outbox import Event
+from ecard.models import electronic_cards
 
 Pseudonym = Callable[[str, str], str]
 """Name a card (second) to a sector (first): the subject under which the channel's client knows the holder."""
@@ -52,6 +53,7 @@ class Carriers:
         self._channel = cache(partial(get_channel, connection))
         self._channel_of = cache(partial(find_channel_of_client, connection))
         self._sector = cache(partial(_sector_of_client, connection))
+        self._sandbox = cache(partial(_sandbox_of_card, connection))
         self._links = _links_of(connection, events)
 
     def of_card(self, card: str, at: datetime) -> list[Carrier]:
@@ -72,20 +74,20 @@ class Carriers:
         carriers = [
             Carrier(channel.id, self._name(self._sector(client), link.card))
             for client, (link, channel) in found.items()
-            if channel is not None and _is_told(channel)
+            if channel is not None and _is_told_of(channel, self._sandbox(link.card))
         ]
         return sorted(carriers, key=lambda carrier: carrier.channel)
 
     def of_channel(self, channel: str, card: str) -> Carrier | None:
         """Name a card to one channel that is told something of its own; None where it is told nothing."""
         found = self._channel(channel)
-        if found.client is None or not _is_told(found):
+        if found.client is None or not _is_told_of(found, self._sandbox(card)):
             return None
         return Carrier(channel, self._name(self._sector(found.client), card))
 
     def is_told(self, channel: str) -> bool:
         """Tell whether a channel is told anything at all."""
-        return _is_told(self._channel(channel))
+        return _is_told_of(self._channel(channel), None)
 
 
 def find_sector(connection: Connection, channel: str) -> str | None:
@@ -94,13 +96,22 @@ def find_sector(connection: Connection, channel: str) -> str | None:
     return None if client is None else _sector_of_client(connection, client)
 
 
+def _sandbox_of_card(connection: Connection, card: str) -> str | None:
+    found = sa.select(electronic_cards.c.sandbox).where(electronic_cards.c.id == card)
+    sandbox: str | None = connection.execute(found).scalar()
+    return sandbox
+
+
 def _sector_of_client(connection: Connection, client: str) -> str:
     sector: str = connection.execute(sa.select(oauth_clients.c.sector).where(oauth_clients.c.id == client)).scalar_one()
     return sector
 
 
-def _is_told(channel: RegisteredChannel) -> bool:
-    return NEWS_SCOPE in channel.scopes and channel.standing in TOLD_STANDINGS
+def _is_told_of(channel: RegisteredChannel, sandbox: str | None) -> bool:
+    """Tell whether a channel is told of a real card (``sandbox`` None), or of a made-up one of its own."""
+    if NEWS_SCOPE not in channel.scopes:
+        return False
+    return channel.standing in TOLD_STANDINGS if sandbox is None else channel.in_sandbox and sandbox == channel.id
 
 
 def _links_of(connection: Connection, events: Sequence[Event]) -> dict[str, list[_Link]]:

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from auth.oauth.client_register import STANDINGS as CLIENT_STANDINGS
 from auth.oauth.client_register import add_client_key, require_client, set_client_standing
+from auth.oauth.grants import end_grants_of_client
 from auth.oauth.jws import read_public_jwk
 from auth.oauth.models import oauth_clients
 from channels.bank_ports import end_port, require_new_port, require_port, set_port
@@ -27,6 +28,7 @@ from channels.endpoints import add_endpoint, end_endpoint, require_new_endpoint,
 from channels.errors import AboveStandsLower, ChangeOutdated, ChannelWithoutCertificate, TransitionNotAllowed
 from channels.models import channels
 from channels.registry import RegisteredChannel, get_channel, list_channels_below, require_terms
+from channels.sandbox.cards import end_all_cards
 from channels.sandbox.switches import clear_switches
 from channels.standing import MAY_CALL, STOPS, require_transition, stands_below
 from core.clock import to_millis
@@ -82,14 +84,24 @@ def _require_above(connection: Connection, above: str, to: str) -> None:
 
 def _move(desk: ChannelDesk, connection: Connection, channel: RegisteredChannel, detail: Detail) -> dict[str, Any]:
     _update(desk, connection, channel, standing=detail["to"])
-    if detail["to"] == "live":
-        clear_switches(connection, channel.id)
+    _change_worlds(desk, connection, channel, detail)
     affected = [get_channel(connection, channel.id), *list_channels_below(connection, channel.id)]
     for moved in affected:
         _align_client(connection, moved)
     content = {"channel": channel.id, "from": detail["from"], "to": detail["to"]}
     record_event(connection, "channel.standing_changed", card=None, content=content, at=desk.ground.clock())
     return {"standing": detail["to"], "below": [moved.id for moved in affected[1:]]}
+
+
+def _change_worlds(desk: ChannelDesk, connection: Connection, channel: RegisteredChannel, detail: Detail) -> None:
+    """Leave the sandbox without its made-up cards, and come into it without what real holders have allowed."""
+    ground = desk.ground
+    if detail["to"] == "live":
+        clear_switches(connection, channel.id)
+    if detail["from"] == "sandbox":
+        end_all_cards(ground, connection, channel.id)
+    if detail["to"] == "sandbox" and channel.client is not None:
+        end_grants_of_client(ground, connection, channel.client, because="sandbox", actor=channel.id)
 
 
 def _align_client(connection: Connection, channel: RegisteredChannel) -> None:

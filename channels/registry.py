@@ -78,6 +78,11 @@ class RegisteredChannel:
     changed_at: datetime
 
     @property
+    def in_sandbox(self) -> bool:
+        """Tell whether it has a sandbox: it stands there by itself and in effect."""
+        return self.own_standing == self.standing == "sandbox"
+
+    @property
     def tier(self) -> int:
         return 1 if self.above is None else 2
 

@@ -55,6 +55,7 @@ def find_signing_channel(database: Database, channel: str, serial: str) -> Signi
         not_before=row[11],
         not_after=row[12],
         withdrawn_at=row[13],
+        in_sandbox=row[2] == standing == "sandbox",
     )
 
 
@@ -94,6 +95,7 @@ def _find_trying_channel(database: Database, channel: str) -> SigningChannel | N
         not_before=0,
         not_after=_NO_END,
         withdrawn_at=None,
+        in_sandbox=True,
     )
 
 

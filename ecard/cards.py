@@ -19,7 +19,10 @@ from physical.register import ChipCard
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ElectronicCard:
-    """One e-card; ``standing`` is active, suspended or revoked, ``card_index`` is what a code's handle holds."""
+    """One e-card; ``standing`` is active, suspended or revoked, ``card_index`` is what a code's handle holds.
+
+    ``sandbox`` is the channel in whose sandbox a made-up card is, None for every real one.
+    """
 
     id: str
     card_index: int
@@ -32,6 +35,7 @@ class ElectronicCard:
     standing: str
     credential: str
     issued_at: datetime
+    sandbox: str | None
 
 
 _COLUMNS = [electronic_cards.c[field.name] for field in fields(ElectronicCard)]

@@ -30,7 +30,11 @@ electronic_cards = sa.Table(
     sa.Column("standing_since", Millis, nullable=False),
     sa.Column("credential", sa.Text, nullable=False),
     sa.Column("issued_at", Millis, nullable=False),
+    sa.Column("sandbox", sa.String(40), nullable=True),
 )
+"""``sandbox`` marks a made-up card: the channel in whose sandbox it is, None for every real one."""
+_MADE_UP = electronic_cards.c.sandbox.is_not(None)
+sa.Index("ix_electronic_cards_sandbox", electronic_cards.c.sandbox, postgresql_where=_MADE_UP, sqlite_where=_MADE_UP)
 
 card_passwords = sa.Table(
     "card_passwords",

@@ -69,7 +69,7 @@ def keep_password(
     _require_calm(desk, card.holder)
     how = _require_right_to_set(desk, connection, card, device, current)
     require_hard_to_guess(given, get_holder(desk.ground, connection, card.holder).social_security_number)
-    _write(desk, connection, card.holder, given)
+    enter_password(desk, connection, card.holder, given)
     _tell(desk, connection, card, "changed", actor=device, how=how)
 
 
@@ -91,7 +91,8 @@ def _require_right_to_set(
     return "reset" if _find(connection, card.holder) else "set"
 
 
-def _write(desk: PasswordDesk, connection: Connection, holder: str, password: str) -> None:
+def enter_password(desk: PasswordDesk, connection: Connection, holder: str, password: str) -> None:
+    """Write a holder's password, the first one or another; whether that may be done the caller has asked."""
     now, salt = to_millis(desk.ground.clock()), secrets.token_hex(_SALT_BYTES)
     fresh: dict[str, Any] = {"salt": salt, "mac": _mac(desk, holder, salt, password), "changed_at": now, **_NO_TRIES}
     anew = card_passwords.update().where(card_passwords.c.holder == holder).values(fresh)

@@ -37,6 +37,15 @@ class CodeUnknown(Refusal):
     next_zh = "请持卡人出示新的二维码；如仍无法识别，请更新终端的验证密钥。"
 
 
+class CodeOfSandbox(Refusal):
+    kind = Kind.FORBIDDEN
+    code = "sandbox_code"
+    title_en = "This is a made-up card from a developer's sandbox; there is nobody whose card it is."
+    title_zh = "这是开发沙箱中的虚拟卡，不对应任何真实持卡人。"
+    next_en = "Do not go on; real cards are shown in the electronic card or in an app that is live."
+    next_zh = "请停止办理；真实卡片应在电子社保卡或已上线的应用中出示。"
+
+
 class WrongClass(Refusal):
     kind = Kind.FORBIDDEN
     code = "wrong_class"

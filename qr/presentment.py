@@ -63,10 +63,18 @@ def present_code(
 
 
 def present_face(
-    desk: CodeDesk, face: Face, *, kind: str, use: str, audience: int, randomness: Randomness
+    desk: CodeDesk,
+    face: Face,
+    *,
+    kind: str,
+    use: str,
+    audience: int,
+    randomness: Randomness,
+    at: datetime | None = None,
 ) -> Presented:
     """Mint a code for a card inside a partner's app; that the face and its link stand the caller has asked.
 
+    ``at`` is the time from which it lives, where that is not now: the sandbox has its own.
     Raises ``Missing``, ``ElectronicCardSuspended``, ``CardEnded`` or ``LevelTooLow``.
     """
     rows = desk.ground.database.look(_CARD_STANDING, {"card": face.card})
@@ -76,7 +84,8 @@ def present_face(
     require_active(card_standing)
     require_use(level, use)
     standing = _Standing(level, card_class, face.number)
-    return _mint(desk, standing, {"face": face.index}, kind=kind, use=use, audience=audience, randomness=randomness)
+    named: dict[str, str | int] = {"face": face.index}
+    return _mint(desk, standing, named, kind=kind, use=use, audience=audience, randomness=randomness, at=at)
 
 
 def _mint(
@@ -88,11 +97,12 @@ def _mint(
     use: str,
     audience: int,
     randomness: Randomness,
+    at: datetime | None = None,
 ) -> Presented:
     """Mint either kind; ``named`` is how a counter code's entry names the card."""
     life = desk.ground.settings.code_life_seconds
     # a code's clock counts whole seconds; the phone is told the very moment that terminals compute
-    issued_at = desk.ground.clock().replace(microsecond=0)
+    issued_at = (at or desk.ground.clock()).replace(microsecond=0)
     code_class = CodeClass[use.upper()]
     if kind == "signed":
         digits = mint_signed_code(

@@ -26,13 +26,15 @@ from ecard.holders import mask_name
 from ecard.policy import may_pay
 from qr.code_class import CodeClass
 from qr.desk import CodeDesk
-from qr.errors import CardCancelled, CardSuspended, CodeSpent, CodeUnknown
+from qr.errors import CardCancelled, CardSuspended, CodeOfSandbox, CodeSpent, CodeUnknown
 from qr.scanned_codes import LiveCode, Place, verify_scanned
 from sm.digest import hmac_sm3
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _MEDICAL_KINDS = frozenset({"hospital", "pharmacy"})  # qr-code.md, Redemption: nobody else is told the full number
-_SELECT = "SELECT c.id, c.standing, c.level, c.default_pin, c.region, c.holder, h.name, h.social_security_number"
+_SELECT = (
+    "SELECT c.id, c.standing, c.level, c.default_pin, c.region, c.holder, h.name, h.social_security_number, c.sandbox"
+)
 _CARD = " FROM electronic_cards c JOIN holders h ON h.id = c.holder"
 _LOCK = "FOR SHARE OF c"
 LOCK_BY_INDEX = Statement(f"{_SELECT}{_CARD} WHERE c.card_index = :card", lock=_LOCK)
@@ -82,7 +84,7 @@ class Redemption:
 class LockedCard:
     """A card whose standing cannot change until this transaction ends; name and number are sealed.
 
-    ``channel`` is the one in whose app the code was shown, if any.
+    ``sandbox`` is the channel whose made-up card it is; ``channel`` the one in whose app the code was shown, if any.
     """
 
     id: str
@@ -93,6 +95,7 @@ class LockedCard:
     holder: str
     name: bytes
     social_security_number: bytes
+    sandbox: str | None
     channel: str | None = None
 
 
@@ -124,7 +127,7 @@ def redeem(
     try:
         code = verify_scanned(desk, scanned, _place(terminal.party, purpose))
         card = lock_card(desk, connection, code)
-        _require_active(card)
+        require_active_card(card)
         values = _values(desk, terminal, code, card, purpose, idempotency_key, request_sm3)
         if _TAKE.run(connection, values | _event(values) | _audit_entry(desk, values)):
             return _answer(desk, terminal.party, card, _redemption(values))
@@ -144,8 +147,17 @@ def lock_card(desk: CodeDesk, connection: Connection, code: LiveCode, *, taken_b
     """Read the card so that a loss report waits for this transaction, or this one for the report.
 
     What a partner's app has shown is held too: the end of its link comes before this redemption, or after it. Where a
-    code was ``taken_before``, offline, it does not matter what has ended since.
+    code was ``taken_before``, offline, it does not matter what has ended since. Raises ``CodeUnknown``, and
+    ``CodeOfSandbox`` for a made-up card, which no terminal takes.
     """
+    card = lock_any_card(desk, connection, code, taken_before=taken_before)
+    if card.sandbox is not None:
+        raise CodeOfSandbox
+    return card
+
+
+def lock_any_card(desk: CodeDesk, connection: Connection, code: LiveCode, *, taken_before: bool = False) -> LockedCard:
+    """Read and hold a card that may be a made-up one; raises ``CodeUnknown``."""
     if code.face is not None and taken_before:
         rows = _LOCK_BY_PAST_FACE.run(connection, {"face": code.face})
     elif code.face is not None:
@@ -180,7 +192,8 @@ def _place(party: Party, purpose: str) -> Place:
     return Place(party.id, CodeClass[purpose.upper()], frozenset({party.institution.audience}))
 
 
-def _require_active(card: LockedCard) -> None:
+def require_active_card(card: LockedCard) -> None:
+    """Raise ``CardSuspended`` or ``CardCancelled``."""
     if card.standing == "suspended":
         raise CardSuspended
     if card.standing != "active":

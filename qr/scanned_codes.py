@@ -52,25 +52,30 @@ class Place:
     audiences: frozenset[int]
 
 
-def verify_scanned(desk: CodeDesk, scanned: str, place: Place) -> LiveCode:
-    """Check everything about a code that needs no card; raises one of the refusals of ``qr.errors``."""
-    unverified = read_code(scanned)
+def verify_scanned(desk: CodeDesk, scanned: str, place: Place, *, live_at: datetime | None = None) -> LiveCode:
+    """Check everything about a code that needs no card; raises one of the refusals of ``qr.errors``.
+
+    ``live_at`` is the time by which the code's life alone is judged, where that is not now: the sandbox has its own.
+    """
+    unverified, now = read_code(scanned), desk.ground.clock()
     if isinstance(unverified, UnverifiedCounterCode):
-        return _verify_counter(desk, unverified, place)
-    return verify_signed(desk, unverified, place, desk.ground.clock())
+        return _verify_counter(desk, unverified, place, live_at or now)
+    return verify_signed(desk, unverified, place, now, live_at=live_at)
 
 
-def verify_signed(desk: CodeDesk, unverified: UnverifiedSignedCode, place: Place, at: datetime) -> LiveCode:
-    """Check a signed code as of ``at``: now, or when an offline terminal took it."""
+def verify_signed(
+    desk: CodeDesk, unverified: UnverifiedSignedCode, place: Place, at: datetime, *, live_at: datetime | None = None
+) -> LiveCode:
+    """Check a signed code as of ``at``: now, or when an offline terminal took it; its life as of ``live_at``."""
     keys = issuer_keys(desk)
     code = verify_signed_code(unverified, keys.verifying, at)
     require_class(code, {place.purpose})
     require_audience(code, place.audiences)
-    require_live(code, at)
+    require_live(code, live_at or at)
     return LiveCode(code.handle.hex(), "signed", None, *read_number(open_handle(code, keys.ciphers)))
 
 
-def _verify_counter(desk: CodeDesk, unverified: UnverifiedCounterCode, place: Place) -> LiveCode:
+def _verify_counter(desk: CodeDesk, unverified: UnverifiedCounterCode, place: Place, at: datetime) -> LiveCode:
     _require_no_guesser(desk, place.terminal)
     meaning = json.loads(_find_meaning(desk, unverified, place.terminal))
     # the class in the digits is only a hint: what was asked for when the code was made decides
@@ -78,7 +83,7 @@ def _verify_counter(desk: CodeDesk, unverified: UnverifiedCounterCode, place: Pl
         raise WrongClass
     if meaning["audience"] != ANYONE and meaning["audience"] not in place.audiences:
         raise WrongAudience
-    _require_counter_live(desk, meaning["issued_at"], meaning["life"])
+    _require_counter_live(at, meaning["issued_at"], meaning["life"])
     return LiveCode(meaning["handle"], "counter", meaning.get("card"), None, meaning.get("face"))
 
 
@@ -96,8 +101,7 @@ def _find_meaning(desk: CodeDesk, unverified: UnverifiedCounterCode, terminal: s
     return kept
 
 
-def _require_counter_live(desk: CodeDesk, issued_at: int, life: int) -> None:
-    now = desk.ground.clock()
+def _require_counter_live(now: datetime, issued_at: int, life: int) -> None:
     if now < from_millis(issued_at) - LEEWAY:
         raise CodeNotYetValid
     if now >= from_millis(issued_at) + timedelta(seconds=life) + LEEWAY:

@@ -23,6 +23,7 @@ from auth.guard import Anyone, allow
 from auth.login.purposes import DEVICE
 from auth.oauth.routes import blueprint as oauth_server
 from auth.routes import blueprint as oauth
+from channels.sandbox.desk import SandboxDesk
 from core.errors import Malformed, Missing
 from ecard.levels import card_level
 from web.device.purpose import DEVICE_PURPOSE
@@ -70,6 +71,7 @@ def create_app(runtime: Runtime) -> Flask:
             "channels.desk": runtime.channels,
             "channels.carriage": runtime.carriage,
             "channels.issuance": runtime.issuance,
+            "channels.sandbox": SandboxDesk(runtime.ground, runtime.login, runtime.passwords, runtime.carriage),
             "auth.error_pages": refusals,
             "auth.login": runtime.login,
             "auth.oauth": runtime.oauth,

@@ -31,6 +31,7 @@ from auth.tokens import TokenDesk
 from channels.desk import CarriageDesk, ChannelDesk, NewsDesk
 from channels.issuance.desk import IssuanceDesk
 from channels.news_signing import NewsKeys, load_news_keys
+from channels.sandbox.meeting import may_meet
 from channels.signing import limits_of_client
 from core.audit import AuditTrail
 from core.clock import Clock, system_clock
@@ -232,6 +233,7 @@ def _open_oauth(ground: Ground, store: KeyStore, provider: Provider) -> OAuthSer
         nonces=ProofNonces(stored.derive("dpop-nonces", "")),
         token_keys=_hold_token_keys(ground, store, provider, CLIENT_RINGS),
         card_states=card_state,
+        may_meet=may_meet,
         pairwise_key=store.symmetric(city_keys.PAIRWISE),
         login=LoginAddresses(),
     )

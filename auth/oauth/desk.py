@@ -32,6 +32,13 @@ class CardStates(Protocol):
         """Tell how a card stands, or None for one that does not exist."""
 
 
+class MayMeet(Protocol):
+    """Asked of ``channels``."""
+
+    def __call__(self, database: Database, client: str, card: str) -> bool:
+        """Tell whether this client and this card are of one world: both real, or both of one channel's sandbox."""
+
+
 class LoginPages(Protocol):
     """Where the holder logs in and agrees (``auth.login``)."""
 
@@ -50,6 +57,7 @@ class OAuthDesk:
     nonces: ProofNonces
     token_keys: Callable[[], TokenKeys]
     card_states: CardStates
+    may_meet: MayMeet
     pairwise_key: bytes = field(repr=False)
     login: LoginPages
 

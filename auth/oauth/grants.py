@@ -187,6 +187,11 @@ def end_grants_of(ground: Ground, connection: Connection, card: str, client: str
     return _end_all(ground, connection, of_client, because=because, actor=actor)
 
 
+def end_grants_of_client(ground: Ground, connection: Connection, client: str, *, because: str, actor: str) -> int:
+    """End everything that any holder has allowed one client; return how many grants that were."""
+    return _end_all(ground, connection, oauth_grants.c.client == client, because=because, actor=actor)
+
+
 def end_links_of(ground: Ground, connection: Connection, card: str, client: str, *, because: str, actor: str) -> int:
     """End the links that a holder has made with one client; return how many those were."""
     links = sa.and_(_lasting(card, ground.clock()), oauth_grants.c.client == client)

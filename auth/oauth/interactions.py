@@ -136,6 +136,8 @@ def complete_interaction(desk: OAuthDesk, interaction: Interaction, approval: Ap
     with desk.ground.database.transaction() as connection:
         card = desk.card_states(desk.ground.database, approval.card)
         objection = _find_objection(card, interaction.request, approval)
+        if not desk.may_meet(desk.ground.database, interaction.client.id, approval.card):
+            objection = AccessDeniedError("Client and card are not both real, or not of one sandbox")
         if objection is not None:
             return _end_with(desk, connection, interaction, objection)
         count_holder_grant(desk, card.holder if card else approval.card)

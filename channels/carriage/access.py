@@ -2,6 +2,7 @@
 
 from sqlalchemy.engine import Connection
 
+from auth.channel_requests import Channel
 from auth.errors import ChannelNotLive, ScopeMissing
 from auth.guard import Partner
 from channels.carriage.records import Carriage, find_carriage
@@ -9,21 +10,35 @@ from channels.desk import CarriageDesk
 from channels.errors import CarriageNotSigned
 from channels.registry import RegisteredChannel, find_channel_of_client
 from core.errors import Missing
+from ecard.cards import get_card
 
 SCOPE = "carriage"
 
 
-def require_channel(connection: Connection, partner: Partner) -> RegisteredChannel:
-    """Find the channel of the token's client, live and allowed to carry cards.
+def require_carrying(caller: Channel) -> None:
+    """Raise ``ChannelNotLive`` unless a channel carries cards: those of holders, or made-up ones in its sandbox."""
+    if not caller.party.is_live and not caller.party.in_sandbox:
+        raise ChannelNotLive
 
-    Raises ``ScopeMissing``, ``ChannelNotLive``.
+
+def require_channel(connection: Connection, partner: Partner) -> RegisteredChannel:
+    """Find the channel of the token's client, allowed to carry this card.
+
+    A live channel carries real cards, one in the sandbox the made-up ones that are its own. Raises ``ScopeMissing``,
+    ``ChannelNotLive``.
     """
     channel = find_channel_of_client(connection, partner.client)
     if channel is None or SCOPE not in channel.scopes:
         raise ScopeMissing(f"scope {SCOPE} of a channel")
-    if channel.standing != "live":
-        raise ChannelNotLive
+    _require_same_world(connection, channel, card_of(partner))
     return channel
+
+
+def _require_same_world(connection: Connection, channel: RegisteredChannel, card: str) -> None:
+    sandbox = get_card(connection, card).sandbox
+    carries = channel.standing == "live" if sandbox is None else channel.in_sandbox and sandbox == channel.id
+    if not carries:
+        raise ChannelNotLive
 
 
 def get_own_carriage(desk: CarriageDesk, connection: Connection, partner: Partner) -> Carriage:

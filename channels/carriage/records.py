@@ -24,7 +24,7 @@ class Carriage:
 
     ``state`` is the one in effect: revoked also where the link (the OAuth grant) has ended or the card has, suspended
     also where the card is. ``own_state`` is what the channel has made of it. ``subject`` is the card's name there;
-    ``face`` what its codes are minted for, None while the channel has paused it.
+    ``face`` what its codes are minted for, None while the channel has paused it. ``is_made_up``: of the sandbox.
     """
 
     id: str
@@ -42,6 +42,7 @@ class Carriage:
     card_standing: str
     level: str
     default_pin: bool
+    is_made_up: bool
 
 
 def find_carriage(desk: CarriageDesk, connection: Connection, channel: str, card: str) -> Carriage | None:
@@ -60,14 +61,23 @@ def get_carriage(desk: CarriageDesk, connection: Connection, channel: str, given
 
 
 def list_carriages(
-    desk: CarriageDesk, connection: Connection, channel: str, *, after: str | None, limit: int, state: str | None
+    desk: CarriageDesk,
+    connection: Connection,
+    channel: str,
+    *,
+    made_up: bool,
+    after: str | None,
+    limit: int,
+    state: str | None,
 ) -> tuple[list[Carriage], str | None]:
     """List a channel's carriages in the order in which they were first signed, and the cursor of the next page.
 
-    Raises ``Malformed`` for an ``after`` that this list has not given.
+    Those of real cards, or of the made-up ones of its sandbox: never both beside each other. Raises ``Malformed`` for
+    an ``after`` that this list has not given.
     """
     now, table = desk.ground.clock(), carriages.c
-    query = _select(now).where(table.channel == channel).order_by(table.number).limit(limit + 1)
+    of_world = electronic_cards.c.sandbox.is_not(None) if made_up else electronic_cards.c.sandbox.is_(None)
+    query = _select(now).where(table.channel == channel, of_world).order_by(table.number).limit(limit + 1)
     if state is not None:
         query = query.where(_state(now) == state)
     if after is not None:
@@ -113,6 +123,7 @@ def _select(now: datetime) -> sa.Select[Any]:
         cards.standing.label("card_standing"),
         cards.level,
         cards.default_pin,
+        cards.sandbox,
         oauth_clients.c.sector,
     ).select_from(joined)
 
@@ -148,4 +159,5 @@ def _carriage_of(desk: CarriageDesk, row: Any) -> Carriage:
         card_standing=row.card_standing,
         level=row.level,
         default_pin=bool(row.default_pin),
+        is_made_up=row.sandbox is not None,
     )

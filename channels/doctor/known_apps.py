@@ -38,8 +38,7 @@ def own_app(connection: Connection, settings: Settings, channel: str) -> FindApp
 
 def _known(connection: Connection, settings: Settings, channel: RegisteredChannel) -> KnownApp:
     certificates = list_certificates(connection, channel.id)[:MOST_KEYS]
-    is_trying = channel.own_standing == channel.standing == "sandbox"
-    published = published_key(counts=is_trying and published_key_counts(settings))
+    published = published_key(counts=channel.in_sandbox and published_key_counts(settings))
     own = [_key_of(certificate) for certificate in certificates]
     return KnownApp([*own, published], frozenset(channel.algorithms))
 

@@ -5,10 +5,35 @@ from flask import current_app
 from auth.blueprints import ApiBlueprint
 from auth.channel_requests import Channel
 from auth.guard import allow
-from channels.sandbox.schemas import SwitchesSchema, TrialNewsSchema
+from channels.carriage.access import SCOPE
+from channels.sandbox.cards import (
+    MadeUpCard,
+    end_all_cards,
+    get_own_card,
+    list_cards,
+    make_card,
+    require_own_sandbox,
+)
+from channels.sandbox.desk import SandboxDesk
+from channels.sandbox.holder_acts import HOLDER_ACTS, answer_login
+from channels.sandbox.made_up import PASSWORD
+from channels.sandbox.schemas import (
+    AnsweredLoginSchema,
+    AnswerLoginSchema,
+    HolderActSchema,
+    MadeUpCardSchema,
+    MadeUpCardsSchema,
+    MakeCardSchema,
+    SwitchesSchema,
+    TakeCodeSchema,
+    TakenCodeSchema,
+    TrialNewsSchema,
+)
 from channels.sandbox.switches import clear_switches, list_switches, set_switches
+from channels.sandbox.till import take_code
 from channels.sandbox.trial_news import record_trial_news, require_sandbox
 from channels.schemas import NewsSchema
+from core.clock import to_text
 from core.ground import Ground
 
 sandbox = ApiBlueprint("sandbox", __name__, url_prefix="/v1/sandbox", description="For channels that are not live yet.")
@@ -16,6 +41,13 @@ sandbox = ApiBlueprint("sandbox", __name__, url_prefix="/v1/sandbox", descriptio
 
 def ground_of_app() -> Ground:
     return cast("Ground", current_app.extensions["core.ground"])
+
+
+def desk() -> SandboxDesk:
+    return cast("SandboxDesk", current_app.extensions["channels.sandbox"])
+
+
+# ── News and failures on purpose ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @sandbox.post("/news")
@@ -65,3 +97,94 @@ def delete_switches(caller: Channel) -> None:
     require_sandbox(caller)
     with ground_of_app().database.transaction() as connection:
         clear_switches(connection, caller.id)
+
+
+# ── Made-up cards ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@sandbox.post("/cards")
+@allow(Channel, scope=SCOPE, sandbox=True)
+@sandbox.arguments(MakeCardSchema())
+@sandbox.response(201, MadeUpCardSchema)
+def post_card(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
+    """Make up a card with a holder whom there is not, for your own client and nobody else's.
+
+    Its password is the published one. No till but the sandbox's takes its codes.
+    """
+    with desk().ground.database.transaction() as connection:
+        channel = require_own_sandbox(desk(), connection, caller.id)
+        return _shown(make_card(desk(), connection, channel, **given))
+
+
+@sandbox.get("/cards")
+@allow(Channel, scope=SCOPE, sandbox=True)
+@sandbox.response(200, MadeUpCardsSchema)
+def get_cards(caller: Channel) -> dict[str, Any]:
+    """List your made-up cards that have not ended, the first one first."""
+    with desk().ground.database.transaction() as connection:
+        channel = require_own_sandbox(desk(), connection, caller.id)
+        return {"items": [_shown(card) for card in list_cards(desk(), connection, channel)]}
+
+
+@sandbox.post("/cards/<card>/acts")
+@allow(Channel, scope=SCOPE, sandbox=True)
+@sandbox.arguments(HolderActSchema())
+@sandbox.response(200, MadeUpCardSchema)
+def post_act(caller: Channel, given: dict[str, Any], card: str) -> dict[str, Any]:
+    """Let the made-up holder do something outside your app: you are told of it as of a real holder's acts."""
+    with desk().ground.database.transaction() as connection:
+        channel = require_own_sandbox(desk(), connection, caller.id)
+        HOLDER_ACTS[given["act"]](desk(), connection, channel, get_own_card(desk(), connection, channel, card))
+        return _shown(get_own_card(desk(), connection, channel, card))
+
+
+@sandbox.post("/logins")
+@allow(Channel, scope=SCOPE, sandbox=True)
+@sandbox.arguments(AnswerLoginSchema())
+@sandbox.response(200, AnsweredLoginSchema)
+def post_login(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
+    """Be the phone of a made-up holder: answer the login whose code the page shows, and get the number to type in.
+
+    Logins of your own client alone.
+    """
+    with desk().ground.database.transaction() as connection:
+        channel = require_own_sandbox(desk(), connection, caller.id)
+        card = get_own_card(desk(), connection, channel, given["card"])
+        approves = given["decision"] == "approve"
+        number = answer_login(desk(), connection, channel, card, code=given["code"], approves=approves)
+    return {"number": number}
+
+
+@sandbox.post("/redemptions")
+@allow(Channel, scope=SCOPE, sandbox=True)
+@sandbox.arguments(TakeCodeSchema())
+@sandbox.response(201, TakenCodeSchema)
+def post_redemption(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
+    """Be the till: take a code that your app shows of a made-up card, once; refused in the words of a real till."""
+    with desk().ground.database.transaction() as connection:
+        require_own_sandbox(desk(), connection, caller.id)
+        taken = take_code(desk(), connection, caller.id, given["code"], audience=given["audience"])
+    return taken | {"redeemed_at": to_text(taken["redeemed_at"])}
+
+
+@sandbox.delete("")
+@allow(Channel, scope=SCOPE, sandbox=True)
+@sandbox.response(204)
+def delete_sandbox(caller: Channel) -> None:
+    """Begin anew: end all your made-up cards, with their links and carriages. News that you have had stay."""
+    with desk().ground.database.transaction() as connection:
+        channel = require_own_sandbox(desk(), connection, caller.id)
+        end_all_cards(desk().ground, connection, channel.id)
+
+
+def _shown(card: MadeUpCard) -> dict[str, Any]:
+    return {
+        "card": card.id,
+        "subject": card.subject,
+        "name": card.name,
+        "social_security_number": card.social_security_number,
+        "password": PASSWORD,
+        "level": card.level,
+        "standing": card.standing,
+        "made_at": to_text(card.made_at),
+    }

@@ -85,7 +85,8 @@ def test_channels_that_there_are_not_are_refused_in_the_same_words(city):
 
 
 def test_what_is_about_holders_stays_closed(city):
-    assert trying(city).send("GET", "/v1/carriages").json()["code"] == "channel_not_live"
+    asked = trying(city, scopes=("carriage", "issue")).send("GET", f"/v1/bank-issuances/iss_{'0' * 26}")
+    assert asked.json()["code"] == "channel_not_live"
 
 
 def test_a_second_tier_channel_uses_up_nothing_of_the_one_above(city):
