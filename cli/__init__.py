@@ -43,6 +43,7 @@ COMMANDS = {
     "channels": CommandPlace("cli.channels", "channels", "Register partner apps that carry the card."),
     "sign": CommandPlace("cli.sign", "sign", "Sign a partner's request; explain a refused one."),
     "listen": CommandPlace("cli.listen", "listen", "Receive news as a partner does, and verify it."),
+    "sandbox": CommandPlace("cli.sandbox", "sandbox", "Made-up cards for a channel in the sandbox."),
     "trigger": CommandPlace("cli.trigger", "trigger", "Have trial news told to a channel in the sandbox."),
     "statements": CommandPlace("cli.statements", "statements", "Make and verify what institutions redeemed on a day."),
     "reconcile": CommandPlace("cli.reconcile", "reconcile", "Compare an institution's records with ours."),

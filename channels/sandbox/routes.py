@@ -47,7 +47,7 @@ def desk() -> SandboxDesk:
     return cast("SandboxDesk", current_app.extensions["channels.sandbox"])
 
 
-# ── News and failures on purpose ───────────────────────────────────────────────────────────────────────────────────────
+# ── News and failures on purpose ──────────────────────────────────────────────────────────────────────────────────
 
 
 @sandbox.post("/news")
@@ -99,7 +99,7 @@ def delete_switches(caller: Channel) -> None:
         clear_switches(connection, caller.id)
 
 
-# ── Made-up cards ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Made-up cards ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @sandbox.post("/cards")
@@ -126,30 +126,30 @@ def get_cards(caller: Channel) -> dict[str, Any]:
         return {"items": [_shown(card) for card in list_cards(desk(), connection, channel)]}
 
 
-@sandbox.post("/cards/<card>/acts")
+@sandbox.post("/cards/<made_up_card>/acts")
 @allow(Channel, scope=SCOPE, sandbox=True)
 @sandbox.arguments(HolderActSchema())
 @sandbox.response(200, MadeUpCardSchema)
-def post_act(caller: Channel, given: dict[str, Any], card: str) -> dict[str, Any]:
+def post_act(caller: Channel, given: dict[str, Any], made_up_card: str) -> dict[str, Any]:
     """Let the made-up holder do something outside your app: you are told of it as of a real holder's acts."""
     with desk().ground.database.transaction() as connection:
         channel = require_own_sandbox(desk(), connection, caller.id)
-        HOLDER_ACTS[given["act"]](desk(), connection, channel, get_own_card(desk(), connection, channel, card))
-        return _shown(get_own_card(desk(), connection, channel, card))
+        HOLDER_ACTS[given["act"]](desk(), connection, channel, get_own_card(desk(), connection, channel, made_up_card))
+        return _shown(get_own_card(desk(), connection, channel, made_up_card))
 
 
-@sandbox.post("/logins")
+@sandbox.post("/cards/<made_up_card>/logins")
 @allow(Channel, scope=SCOPE, sandbox=True)
 @sandbox.arguments(AnswerLoginSchema())
 @sandbox.response(200, AnsweredLoginSchema)
-def post_login(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
+def post_login(caller: Channel, given: dict[str, Any], made_up_card: str) -> dict[str, Any]:
     """Be the phone of a made-up holder: answer the login whose code the page shows, and get the number to type in.
 
     Logins of your own client alone.
     """
     with desk().ground.database.transaction() as connection:
         channel = require_own_sandbox(desk(), connection, caller.id)
-        card = get_own_card(desk(), connection, channel, given["card"])
+        card = get_own_card(desk(), connection, channel, made_up_card)
         approves = given["decision"] == "approve"
         number = answer_login(desk(), connection, channel, card, code=given["code"], approves=approves)
     return {"number": number}

@@ -65,7 +65,7 @@ _CARD = {"example": "crd_0h3k2m5q8r1t4v7w9x2z5b8d1f"}
 
 class MakeCardSchema(Schema):
     level = fields.String(
-        load_default="L3",
+        required=True,
         validate=validate.OneOf(["L2", "L3"]),
         metadata={"description": "L3 as after a reader, L2 as on a bank's word", "example": "L3"},
     )
@@ -112,7 +112,6 @@ class AnswerLoginSchema(Schema):
         validate=Whole(r"^[A-Za-z -]{8,20}$"),
         metadata={"description": "as the login page shows it", "example": "BCDF-GHJK"},
     )
-    card = fields.String(required=True, validate=validate.Length(max=40), metadata=_CARD)
     decision = fields.String(
         load_default="approve", validate=validate.OneOf(["approve", "deny"]), metadata={"example": "approve"}
     )

@@ -21,7 +21,7 @@ from ecard.models import electronic_cards
 from qr.models import redemptions
 from tests.channels.carriers import make_carrying, new_number
 from tests.channels.partners import change, move
-from tests.channels.trials import CARDS, LOGINS, SANDBOX, TILL, make_trial
+from tests.channels.trials import CARDS, SANDBOX, TILL, make_trial
 from tests.exchange.returning import make_link
 from tests.oauth.clients_of_tests import answer_of, make_partner
 from tests.oauth.conftest import both, fresh
@@ -102,7 +102,7 @@ def test_the_published_password_raises_the_login_where_more_is_asked_for(trial):
 def test_a_login_that_the_made_up_holder_denies_leads_back_without_a_code(trial):
     card, browser = trial.make_card(), trial.open_browser()
     waiting = Page(browser.open(trial.begin()))
-    answer = trial.ask("POST", LOGINS, code=waiting.code, card=card["card"], decision="deny")
+    answer = trial.answer(card, waiting.code, decision="deny")
     assert answer.json() == {"number": None}
     denied = Page(browser.open(waiting.address))
     assert denied.form("/number") is None
@@ -219,8 +219,8 @@ def test_a_made_up_holder_answers_no_login_of_another_client(fresh):
     card = trial.make_card()
     for client in (other.app.client, plain):
         code = code_of(fresh, client)
-        refused(trial.ask("POST", LOGINS, code=code, card=card["card"]), 410, "login_over")
-    refused(trial.ask("POST", LOGINS, code="BCDF-GHJK", card=card["card"]), 410, "login_over")
+        refused(trial.answer(card, code), 410, "login_over")
+    refused(trial.answer(card, "BCDF-GHJK"), 410, "login_over")
 
 
 def code_of(service, client):
@@ -236,7 +236,7 @@ def test_another_s_card_looks_like_none(fresh):
     trial, other = make_trial(fresh), make_trial(fresh)
     card = trial.make_card()
     refused(other.act(card, "cancel"), 404, "not_found")
-    refused(other.ask("POST", LOGINS, code="BCDF-GHJK", card=card["card"]), 404, "not_found")
+    refused(other.answer(card, "BCDF-GHJK"), 404, "not_found")
     assert other.ask("GET", CARDS).json() == {"items": []}
     real = make_holder(fresh)
     refused(trial.act({"card": real.card}, "report_loss"), 404, "not_found")
@@ -307,7 +307,7 @@ def test_the_made_up_cards_end_when_the_channel_leaves_the_sandbox(trial):
     trial.app.partner = other.with_new_key()
     assert trial.ask("GET", "/v1/carriages").json()["items"] == []
     assert trial.ask("GET", f"/v1/carriages/{signed['id']}").json()["state"] == "revoked"
-    refused(trial.ask("POST", CARDS), 403, "sandbox_only")
+    refused(trial.ask("POST", CARDS, level="L3"), 403, "sandbox_only")
 
 
 def test_a_live_channel_carries_no_made_up_card_even_by_a_token_that_still_counts(trial):
@@ -332,7 +332,7 @@ def test_the_sandbox_begins_anew(trial, linked):
     kinds = [kind for kind, _ in trial.app.news()]
     assert kinds[:1] == ["carriage.signed"]
     assert set(kinds[1:]) == {"carriage.ended", "card.cancelled"}
-    refused(trial.ask("POST", LOGINS, code="BCDF-GHJK", card=card["card"]), 410, "login_over")
+    refused(trial.answer(card, "BCDF-GHJK"), 410, "login_over")
     trial.make_card()
 
 
@@ -353,10 +353,10 @@ def test_a_sandbox_holds_so_many_cards_and_has_made_so_many(trial, monkeypatch):
     monkeypatch.setattr(channels.sandbox.cards, "MOST_CARDS", 2)
     monkeypatch.setattr(channels.sandbox.cards, "MOST_EVER", 3)
     trial.make_card(), trial.make_card()
-    refused(trial.ask("POST", CARDS), 429, "sandbox_full")
+    refused(trial.ask("POST", CARDS, level="L3"), 429, "sandbox_full")
     trial.ask("DELETE", SANDBOX)
     trial.make_card()
-    refused(trial.ask("POST", CARDS), 429, "sandbox_full")
+    refused(trial.ask("POST", CARDS, level="L3"), 429, "sandbox_full")
 
 
 def test_the_till_takes_so_many_codes(trial, linked, monkeypatch):
@@ -369,10 +369,10 @@ def test_the_till_takes_so_many_codes(trial, linked, monkeypatch):
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        ("POST", CARDS, {}),
+        ("POST", CARDS, {"level": "L3"}),
         ("GET", CARDS, None),
         ("POST", f"{CARDS}/crd_{'0' * 26}/acts", {"act": "cancel"}),
-        ("POST", LOGINS, {"code": "BCDF-GHJK", "card": "crd_1"}),
+        ("POST", f"{CARDS}/crd_{'0' * 26}/logins", {"code": "BCDF-GHJK"}),
         ("POST", TILL, {"code": "81"}),
         ("DELETE", SANDBOX, None),
     ],
@@ -389,7 +389,7 @@ def test_in_production_there_are_none(trial, monkeypatch, method, path, body):
 @pytest.mark.parametrize("standing", ["reviewed", "live"])
 def test_other_standings_have_none(fresh, standing):
     app = make_carrying(fresh, standing)
-    refused(app.partner.send("POST", CARDS, b"{}"), 403, "sandbox_only")
+    refused(app.partner.send("POST", CARDS, b'{"level":"L3"}'), 403, "sandbox_only")
 
 
 def test_the_uses_are_listed_page_by_page(trial, linked):

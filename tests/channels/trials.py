@@ -13,7 +13,7 @@ from tests.exchange.returning import Link, claims_of
 from tests.oauth.clients_of_tests import answer_of
 from tests.service import ISSUER, Service
 
-CARDS, LOGINS, TILL, SANDBOX = "/v1/sandbox/cards", "/v1/sandbox/logins", "/v1/sandbox/redemptions", "/v1/sandbox"
+CARDS, TILL, SANDBOX = "/v1/sandbox/cards", "/v1/sandbox/redemptions", "/v1/sandbox"
 
 
 @dataclass
@@ -21,6 +21,8 @@ class Trial:
     """A channel in the sandbox with its client."""
 
     app: CarryingApp
+    pages: Any
+    """The application whose pages the browser opens."""
 
     @property
     def service(self) -> Service:
@@ -37,6 +39,9 @@ class Trial:
 
     def act(self, card: dict[str, Any], act: str) -> httpx.Response:
         return self.ask("POST", f"{CARDS}/{card['card']}/acts", act=act)
+
+    def answer(self, card: dict[str, Any], code: str, **more: str) -> httpx.Response:
+        return self.ask("POST", f"{CARDS}/{card['card']}/logins", code=code, **more)
 
     def link(self, card: dict[str, Any] | None = None, scope: str = LINKED) -> AppWithLink:
         """Go the whole way of a holder: the pages in a browser, the number from the phone that there is not."""
@@ -56,11 +61,11 @@ class Trial:
         """Go to behind the number: the page that asks for more, or for the consent."""
         browser = self.open_browser()
         waiting = Page(browser.open(self.begin(scope)))
-        number = self.ask("POST", LOGINS, code=waiting.code, card=card["card"]).json()["number"]
+        number = self.answer(card, waiting.code).json()["number"]
         return browser, Page(browser.send(form_of(Page(browser.open(waiting.address)), "/number"), number=number))
 
     def open_browser(self) -> Browser:
-        return Browser(httpx.Client(transport=httpx.WSGITransport(app=self.service.app), base_url=ISSUER), ISSUER)
+        return Browser(httpx.Client(transport=httpx.WSGITransport(app=self.pages), base_url=ISSUER), ISSUER)
 
     def begin(self, scope: str = LINKED) -> str:
         """Push a request and give the address for the browser."""
@@ -76,5 +81,5 @@ class Trial:
         return self.ask("POST", TILL, code=shown.json()["code"])
 
 
-def make_trial(service: Service, **application: Any) -> Trial:
-    return Trial(make_carrying(service, "sandbox", **application))
+def make_trial(service: Service, *, pages: Any = None, **application: Any) -> Trial:
+    return Trial(make_carrying(service, "sandbox", **application), pages or service.app)

@@ -17,7 +17,7 @@ origin = address.partition("/oauth/")[0]
 with httpx.Client(base_url=origin, timeout=10, trust_env=False) as http:
     browser = Browser(http, origin)
     waiting = Page(browser.open(address))
-    phone = ["ecard", "demo", "login", waiting.code, "--yes"]
+    phone = [*sys.argv[2:], waiting.code]
     told = subprocess.run(phone, capture_output=True, text=True, check=True).stdout
     number = re.findall(r"^number (\d+)", told, re.MULTILINE)[-1]
     consent = Page(browser.send(form_of(Page(browser.open(waiting.address)), "/number"), number=number))

@@ -18,7 +18,9 @@ from tests.servers import free_port
 pytestmark = pytest.mark.xdist_group("story")
 
 PAGE = ROOT / "docs" / "partners.md"
-BY_BROWSER = "back=$(python {browser} $(cat var/link) 2> var/browser)\n"
+BY_BROWSER = "back=$(python {browser} $(cat var/link) {phone} 2> var/browser)\n"
+PHONES = ("ecard sandbox login", "ecard demo login --yes", "ecard demo login --yes")
+"""Who answers the page's logins, one after the other: a made-up holder, then a holder of the town."""
 
 
 @pytest.fixture
@@ -43,7 +45,10 @@ def pasted() -> str:
     text = "\n".join(fenced(PAGE, "sh"))
     address = "'https://bank.example/ecard/back?code=…&state=…&iss=…'"
     assert address in text
-    whole = text.replace(f"carry back {address}", f'{BY_BROWSER.format(browser=browser)}carry back "$back"')
+    parts = text.split(f"carry back {address}")
+    assert len(parts) == 1 + len(PHONES)
+    come = [f'{BY_BROWSER.format(browser=browser, phone=phone)}carry back "$back"' for phone in PHONES]
+    whole = "".join(part for pair in zip(parts, [*come, ""], strict=True) for part in pair)
     port = str(free_port())
     assert "127.0.0.1:8470/" in whole
     listening = whole.replace("127.0.0.1:8470/", f"127.0.0.1:{port}/").replace(
@@ -67,6 +72,14 @@ def test_the_page_for_partners_leads_from_nothing_to_a_card_that_is_carried_and_
         done.stdout,
         '"standing":"sandbox"',
         "v1a:good v1sm2:good → 204",
+        '"password": "271828"',
+        '"result": "001"',
+        '"result": "accepted"',
+        "once",
+        "沙箱收银台",
+        '"standing": "suspended"',
+        "carriage.ended",
+        "the sandbox is empty",
         '"result": "001"',
         '"result": "006"',
         '"accepted"',

@@ -40,6 +40,7 @@ IDS = {
     "grant": "grt_" + "0" * 26,
     "client": "cli_" + "0" * 26,
     "carriage": "crg_" + "0" * 26,
+    "made_up_card": "crd_" + "0" * 26,
 }
 
 

@@ -16,6 +16,7 @@ from tests.channels.partners import PartnerApp, make_partner
 from tests.issuance.banks import Bank, Core, make_customer
 from tests.oauth.holder import Holder, make_holder
 from tests.service import Service
+from tests.web.test_openapi import UNKNOWN_CODE
 from web.worker import Worker
 
 FILLED: dict[str, dict[str, Any]] = {
@@ -30,6 +31,10 @@ FILLED: dict[str, dict[str, Any]] = {
     "POST /v1/sandbox/news": {"kind": "card.issued"},
     "PUT /v1/sandbox/switches": {"answers": None, "news": None},
     "POST /v1/h5-entries": {"act": "sign", "state": "st", "code_challenge": "x" * 43, "dpop_jkt": "x" * 43},
+    "POST /v1/sandbox/cards": {"level": "L3"},
+    "POST /v1/sandbox/cards/{made_up_card}/acts": {"act": "reset_password"},
+    "POST /v1/sandbox/cards/{made_up_card}/logins": {"code": "BCDF-GHJK"},
+    "POST /v1/sandbox/redemptions": {"code": UNKNOWN_CODE},
     "POST /v1/carriage/codes": {"class": "medical"},
     "POST /v1/carriage/loss-reports": {"out_request_no": ""},
     "POST /v1/carriage/end": {"out_request_no": ""},
@@ -74,7 +79,7 @@ class House:
         if content:
             headers = {**headers, "Content-Type": "application/json"}
         if operation["x-caller"] == CALLERS[Channel]:
-            partner = self.trying if "/v1/sandbox/" in label else self.app.partner
+            partner = self.trying if " /v1/sandbox" in label else self.app.partner
             headers = {**headers, "Authorization": partner.sign(method, target, content)}
         else:
             headers = {**headers, **self.app.client.call_headers(self.link.token, path, method)}
@@ -95,7 +100,7 @@ class House:
 def make_house(service: Service) -> House:
     app = make_carrying(service, scopes=("carriage", "news", "issue", "statements"))
     Bank(app.partner, app.client, Core()).set_port()
-    trying = make_partner(service, "sandbox", scopes=("news",), requests_per_minute=60_000)
+    trying = make_partner(service, "sandbox", scopes=("carriage", "news"), requests_per_minute=60_000)
     return House(app, None, trying)  # type: ignore[arg-type] # nobody has linked a card yet
 
 
@@ -127,7 +132,8 @@ def sign(house: House) -> House:
     number = new_number()
     answer = house.link.sign(number)
     assert answer.status_code == 201, answer.text
-    house.own |= {"carriage": [answer.json()["id"]], "number": [number]}
+    made = [house.trying.send("POST", "/v1/sandbox/cards", b'{"level":"L3"}').json()["card"] for _ in range(2)]
+    house.own |= {"carriage": [answer.json()["id"]], "number": [number], "made_up_card": made}
     return house
 
 

@@ -12,6 +12,7 @@ NAMED = {
     ("path", "carriage"): "carriage",
     ("path", "issuance"): "issuance",
     ("path", "request"): "request",
+    ("path", "made_up_card"): "made_up_card",
     ("query", "out_request_no"): "number",
     ("body", "out_request_no"): "number",
     ("body", "card"): "subject",
@@ -35,10 +36,11 @@ VALUES = {
     *(("query", name) for name in ("part",)),
     *(("body", name) for name in ("act", "state", "nonce", "redirect_uri", "code_challenge", "dpop_jkt")),  # of a page
     *(("body", name) for name in ("answers", "news")),  # switches of the sender's own sandbox
+    *(("body", name) for name in ("level", "act", "decision", "code")),  # of the sender's own made-up cards
     *(("body", name) for name in ("method", "target", "body", "body_base64", "base_string", "base_string_base64")),
 }
 """What names nothing that anybody has."""
-MISSING = {"carriage", "issuance", "request", "use"}
+MISSING = {"carriage", "issuance", "request", "use", "made_up_card"}
 """What is looked for: another channel's looks like what never was. All else means something to its sender alone."""
 
 

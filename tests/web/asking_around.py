@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 from tests.channels.partners import make_partner
+from tests.channels.trials import CARDS, SANDBOX, TILL, make_trial
 from tests.service import Service
+from web.app import create_app
 from web.worker import Worker
 
 
@@ -36,4 +38,25 @@ def have_requests_examined(service: Service, app: Any) -> None:
     trying.send("PUT", "/v1/sandbox/switches", b'{"answers":{"times":1,"status":429},"news":null}')
     trying.send("GET", "/v1/sandbox/switches")
     trying.send("DELETE", "/v1/sandbox/switches")
+    play_with_made_up_cards(service)
     app.send("POST", "/v1/sandbox/news", b'{"kind":"card.issued"}')
+
+
+def play_with_made_up_cards(service: Service) -> None:
+    trial = make_trial(service, pages=create_app(service.runtime))  # the pages are described nowhere
+    card = trial.make_card()
+    linked = trial.link(card)
+    linked.sign()
+    code = linked.show()
+    for _ in range(2):
+        trial.take(code)
+    linked.call("GET", "/v1/carriage/uses")
+    for _ in range(10):
+        trial.ask("POST", CARDS, level="L2")
+    trial.ask("GET", CARDS)
+    trial.act(card, "report_loss")
+    trial.act(card, "nothing")
+    trial.answer(card, "BCDF-GHJK")
+    trial.answer({"card": "crd_1"}, "BCDF-GHJK")
+    trial.ask("POST", TILL, code="81")
+    trial.ask("DELETE", SANDBOX)

@@ -71,7 +71,7 @@ class Proven:
         if caller is Terminal:
             return {"HTTP_AUTHORIZATION": self.till.sign(method, _target(environ), body)}
         if caller is Channel:
-            channel = self.trying if path.startswith("/v1/sandbox/") else self.channel
+            channel = self.trying if path.startswith("/v1/sandbox") else self.channel
             return {"HTTP_AUTHORIZATION": channel.sign(method, _target(environ), body)}
         if caller is Phone:
             proof = self.phone.proof(method, path, ath=sha256(self.phone.token.encode()))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -305,6 +306,9 @@ def _end_what_rests_on_the_card(service: Service, phone: Any, card: str) -> None
 # ── Nothing more is taken in than is described ───────────────────────────────────────────────────────────────────
 
 
+_UNSIGNED = struct.pack(">BHIBB16sH64s", 0x19, 0xFFFF, 0, 12, 0x80, bytes(16), 0, bytes(64))
+UNKNOWN_CODE = f"82{int.from_bytes(_UNSIGNED):0220d}"
+"""A code for tests as qr.signed_code writes it, of a key that there is not."""
 GOOD: dict[str, dict[str, Any]] = {
     "POST /v1/terminal-sessions": {"operator": "op-1"},
     "POST /v1/enrollments": {"session": "ts_" + "0" * 26, "terminal_nonce": "00" * 16},
@@ -338,6 +342,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /v1/sandbox/signature-examinations": {"method": "GET", "target": "/v1/channel", "header_fields": {}},
     "POST /v1/channel/signature-examinations": {"method": "GET", "target": "/v1/channel", "header_fields": {}},
     "POST /v1/sandbox/news": {"kind": "card.issued"},
+    "POST /v1/sandbox/cards": {"level": "L3"},
+    "POST /v1/sandbox/cards/{made_up_card}/acts": {"act": "report_loss"},
+    "POST /v1/sandbox/cards/{made_up_card}/logins": {"code": "BCDF-GHJK"},
+    "POST /v1/sandbox/redemptions": {"code": UNKNOWN_CODE},
     "PUT /v1/sandbox/switches": {"answers": None, "news": None},
     "POST /v1/bank-issuances": {
         "out_request_no": "B-1",

@@ -171,6 +171,58 @@ class ChannelCalls:
         """
         return cast("t.NewsPage", self._sender.send("GET", "/v1/news", query={"after": after, "limit": limit}))
 
+    def delete_sandbox(self) -> None:
+        """Begin anew: end all your made-up cards, with their links and carriages. News that you have had stay.
+
+        Scope: carriage.
+        """
+        self._sender.send("DELETE", "/v1/sandbox")
+
+    def get_sandbox_cards(self) -> t.MadeUpCards:
+        """List your made-up cards that have not ended, the first one first.
+
+        Scope: carriage.
+        """
+        return cast("t.MadeUpCards", self._sender.send("GET", "/v1/sandbox/cards"))
+
+    def post_sandbox_cards(self, body: t.MakeCard, *, idempotency_key: str | None = None) -> t.MadeUpCard:
+        """Make up a card with a holder whom there is not, for your own client and nobody else's.
+
+        Its password is the published one. No till but the sandbox's takes its codes.
+
+        Scope: carriage.
+        """
+        return cast("t.MadeUpCard", self._sender.send("POST", "/v1/sandbox/cards", body=body, idempotency_key=idempotency_key))
+
+    def post_sandbox_card_acts(
+        self,
+        made_up_card: str,
+        body: t.HolderAct,
+        *,
+        idempotency_key: str | None = None,
+    ) -> t.MadeUpCard:
+        """Let the made-up holder do something outside your app: you are told of it as of a real holder's acts.
+
+        Scope: carriage.
+        """
+        return cast("t.MadeUpCard", self._sender.send("POST", f"/v1/sandbox/cards/{quote(made_up_card, safe='')}/acts", body=body, idempotency_key=idempotency_key))
+
+    def post_sandbox_card_logins(
+        self,
+        made_up_card: str,
+        body: t.AnswerLogin,
+        *,
+        idempotency_key: str | None = None,
+    ) -> t.AnsweredLogin:
+        """Be the phone of a made-up holder: answer the login whose code the page shows, and get the number to
+        type in.
+
+        Logins of your own client alone.
+
+        Scope: carriage.
+        """
+        return cast("t.AnsweredLogin", self._sender.send("POST", f"/v1/sandbox/cards/{quote(made_up_card, safe='')}/logins", body=body, idempotency_key=idempotency_key))
+
     def post_sandbox_news(self, body: t.TrialNews, *, idempotency_key: str | None = None) -> t.News:
         """Have news of a kind told to you: recorded, signed, posted to your addresses and retried as real news
         is.
@@ -178,6 +230,14 @@ class ChannelCalls:
         Scope: news.
         """
         return cast("t.News", self._sender.send("POST", "/v1/sandbox/news", body=body, idempotency_key=idempotency_key))
+
+    def post_sandbox_redemptions(self, body: t.TakeCode, *, idempotency_key: str | None = None) -> t.TakenCode:
+        """Be the till: take a code that your app shows of a made-up card, once; refused in the words of a real
+        till.
+
+        Scope: carriage.
+        """
+        return cast("t.TakenCode", self._sender.send("POST", "/v1/sandbox/redemptions", body=body, idempotency_key=idempotency_key))
 
     def delete_sandbox_switches(self) -> None:
         """Let nothing go wrong on purpose any more.

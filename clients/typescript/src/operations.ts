@@ -132,11 +132,56 @@ export class ChannelCalls {
   }
 
   /**
+   * Begin anew: end all your made-up cards, with their links and carriages. News that you have had stay.
+   * Scope: carriage.
+   */
+  async deleteSandbox(): Promise<void> {
+    await this.#sender.send({ method: "DELETE", path: "/v1/sandbox" });
+  }
+
+  /** List your made-up cards that have not ended, the first one first. Scope: carriage. */
+  async getSandboxCards(): Promise<t.MadeUpCards> {
+    return (await this.#sender.send({ method: "GET", path: "/v1/sandbox/cards" })) as t.MadeUpCards;
+  }
+
+  /**
+   * Make up a card with a holder whom there is not, for your own client and nobody else's. Its password is the
+   * published one. No till but the sandbox's takes its codes. Scope: carriage.
+   */
+  async postSandboxCards(body: t.MakeCard, options: { idempotencyKey?: string } = {}): Promise<t.MadeUpCard> {
+    return (await this.#sender.send({ method: "POST", path: "/v1/sandbox/cards", body, idempotencyKey: options.idempotencyKey })) as t.MadeUpCard;
+  }
+
+  /**
+   * Let the made-up holder do something outside your app: you are told of it as of a real holder's acts.
+   * Scope: carriage.
+   */
+  async postSandboxCardActs(madeUpCard: string, body: t.HolderAct, options: { idempotencyKey?: string } = {}): Promise<t.MadeUpCard> {
+    return (await this.#sender.send({ method: "POST", path: `/v1/sandbox/cards/${encodeURIComponent(madeUpCard)}/acts`, body, idempotencyKey: options.idempotencyKey })) as t.MadeUpCard;
+  }
+
+  /**
+   * Be the phone of a made-up holder: answer the login whose code the page shows, and get the number to type
+   * in. Logins of your own client alone. Scope: carriage.
+   */
+  async postSandboxCardLogins(madeUpCard: string, body: t.AnswerLogin, options: { idempotencyKey?: string } = {}): Promise<t.AnsweredLogin> {
+    return (await this.#sender.send({ method: "POST", path: `/v1/sandbox/cards/${encodeURIComponent(madeUpCard)}/logins`, body, idempotencyKey: options.idempotencyKey })) as t.AnsweredLogin;
+  }
+
+  /**
    * Have news of a kind told to you: recorded, signed, posted to your addresses and retried as real news is.
    * Scope: news.
    */
   async postSandboxNews(body: t.TrialNews, options: { idempotencyKey?: string } = {}): Promise<t.News> {
     return (await this.#sender.send({ method: "POST", path: "/v1/sandbox/news", body, idempotencyKey: options.idempotencyKey })) as t.News;
+  }
+
+  /**
+   * Be the till: take a code that your app shows of a made-up card, once; refused in the words of a real till.
+   * Scope: carriage.
+   */
+  async postSandboxRedemptions(body: t.TakeCode, options: { idempotencyKey?: string } = {}): Promise<t.TakenCode> {
+    return (await this.#sender.send({ method: "POST", path: "/v1/sandbox/redemptions", body, idempotencyKey: options.idempotencyKey })) as t.TakenCode;
   }
 
   /** Let nothing go wrong on purpose any more. Scope: news. */
