@@ -14,6 +14,7 @@ from channels.models import carriages
 from core.clock import to_millis
 from core.many_rows import ManyRows
 from core.outbox import Event
+from ecard.models import electronic_cards
 from qr.models import card_faces, carriage_records
 
 SIGNED, SUSPENDED, RESUMED, ENDED = "carriage.signed", "carriage.suspended", "carriage.resumed", "carriage.ended"
@@ -28,13 +29,21 @@ _BOOK = ManyRows(carriage_records, ("channel", "id", "kind", "card", "result", "
 def enter_in_book(connection: Connection, events: Sequence[Event]) -> int:
     """Enter each event for each carriage that it is about, and tell how many entries those were.
 
-    The caller hands them over in the order of the outbox.
+    The caller hands them over in the order of the outbox. Made-up cards are in no book: nobody reconciles them.
     """
-    told = as_events_of_carriages(connection, events)
+    told = _of_real_cards(connection, as_events_of_carriages(connection, events))
     carrying = _carrying(connection, {str(event.card) for event in told if event.kind in _OF_CARD})
     entries = [_entry(event, channel) for event in told for channel in _channels(event, carrying)]
     _BOOK.write(connection, entries)
     return len(entries)
+
+
+def _of_real_cards(connection: Connection, events: Sequence[Event]) -> list[Event]:
+    known = _OF_CARRIAGE.keys() | _OF_CARD.keys()
+    named, cards = {event.card for event in events if event.kind in known}, electronic_cards.c
+    made_up = sa.select(cards.id).where(cards.id.in_(named), cards.sandbox.is_not(None))
+    found = set(connection.execute(made_up).scalars()) if named else set()
+    return [event for event in events if event.card not in found]
 
 
 def as_events_of_carriages(connection: Connection, events: Sequence[Event]) -> list[Event]:

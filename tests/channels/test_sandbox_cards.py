@@ -18,7 +18,7 @@ from cli.story.login import form_of
 from core.settings import Environment
 from ecard.holders import check_character, is_social_security_number
 from ecard.models import electronic_cards
-from qr.models import redemptions
+from qr.models import carriage_records, redemptions
 from tests.channels.carriers import make_carrying, new_number
 from tests.channels.partners import change, move
 from tests.channels.trials import CARDS, SANDBOX, TILL, make_trial
@@ -285,6 +285,18 @@ def test_news_of_a_real_card_reach_no_sandbox_and_those_of_a_made_up_one_no_othe
     assert [kind for kind, _ in trial.app.news()] == ["carriage.signed"]
     assert [kind for kind, _ in live.news()] == ["carriage.signed"]
     assert other.app.news() == []
+
+
+def test_made_up_cards_stand_in_no_book_and_no_statement(trial):
+    card = trial.make_card()
+    linked = trial.link(card)
+    linked.sign()
+    trial.take(linked.show())
+    for act in ("report_loss", "lift_loss", "unlink", "cancel"):
+        assert trial.act(card, act).status_code == 200
+    assert len(trial.app.news()) == 6
+    assert rows(trial.service, carriage_records, "id") == []
+    assert rows(trial.service, redemptions, "id") == []
 
 
 # ── Out of the sandbox ───────────────────────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,25 @@ Act = TypedDict(
 )
 """One act."""
 
+AnswerLogin = TypedDict(
+    "AnswerLogin",
+    {
+        # as the login page shows it
+        "code": str,
+        "decision": NotRequired[Literal["approve", "deny"]],
+    },
+)
+"""One answer login."""
+
+AnsweredLogin = TypedDict(
+    "AnsweredLogin",
+    {
+        # to be typed into the page; null where it was denied
+        "number": str | None,
+    },
+)
+"""One answered login."""
+
 AnswersSwitch = TypedDict(
     "AnswersSwitch",
     {
@@ -270,6 +289,16 @@ H5Entry = TypedDict(
 )
 """One h5 entry."""
 
+HolderAct = TypedDict(
+    "HolderAct",
+    {
+        # report the card lost, lift that, end the link with your app, reset the password (to the published one), or
+        # have the card cancelled
+        "act": Literal["report_loss", "lift_loss", "unlink", "reset_password", "cancel"],
+    },
+)
+"""One holder act."""
+
 Issuance = TypedDict(
     "Issuance",
     {
@@ -325,6 +354,41 @@ LossReported = TypedDict(
     },
 )
 """One loss reported."""
+
+MadeUpCard = TypedDict(
+    "MadeUpCard",
+    {
+        "card": str,
+        # the `sub` of your client's tokens; null without one
+        "subject": str | None,
+        "name": str,
+        # no person's: a region that there is not, and a wrong check character
+        "social_security_number": str,
+        # the published one
+        "password": str,
+        "level": Literal["L2", "L3"],
+        "standing": Literal["active", "suspended", "revoked"],
+        "made_at": str,
+    },
+)
+"""One made up card."""
+
+MadeUpCards = TypedDict(
+    "MadeUpCards",
+    {
+        "items": list["MadeUpCard"],
+    },
+)
+"""One made up cards."""
+
+MakeCard = TypedDict(
+    "MakeCard",
+    {
+        # L3 as after a reader, L2 as on a bank's word
+        "level": Literal["L2", "L3"],
+    },
+)
+"""One make card."""
 
 News = TypedDict(
     "News",
@@ -543,6 +607,30 @@ Switches = TypedDict(
     },
 )
 """One switches."""
+
+TakeCode = TypedDict(
+    "TakeCode",
+    {
+        # as it was scanned
+        "code": str,
+        # the group of merchants that the till belongs to
+        "audience": NotRequired[int],
+    },
+)
+"""One take code."""
+
+TakenCode = TypedDict(
+    "TakenCode",
+    {
+        "id": str,
+        "result": str,
+        # always test
+        "purpose": str,
+        "rendering": Literal["signed", "counter"],
+        "redeemed_at": str,
+    },
+)
+"""One taken code."""
 
 TrialNews = TypedDict(
     "TrialNews",

@@ -6,6 +6,19 @@ export interface Act {
   out_request_no: string;
 }
 
+/** One answer login. */
+export interface AnswerLogin {
+  /** as the login page shows it */
+  code: string;
+  decision?: "approve" | "deny";
+}
+
+/** One answered login. */
+export interface AnsweredLogin {
+  /** to be typed into the page; null where it was denied */
+  number: string | null;
+}
+
 /** One answers switch. */
 export interface AnswersSwitch {
   /** how many times more */
@@ -207,6 +220,15 @@ export interface H5Entry {
   redirect_uri?: string | null;
 }
 
+/** One holder act. */
+export interface HolderAct {
+  /**
+   * report the card lost, lift that, end the link with your app, reset the password (to the published one), or
+   * have the card cancelled
+   */
+  act: "report_loss" | "lift_loss" | "unlink" | "reset_password" | "cancel";
+}
+
 /** One issuance. */
 export interface Issuance {
   id: string;
@@ -251,6 +273,32 @@ export interface LoggedRequests {
 export interface LossReported {
   id: string;
   state: string;
+}
+
+/** One made up card. */
+export interface MadeUpCard {
+  card: string;
+  /** the `sub` of your client's tokens; null without one */
+  subject: string | null;
+  name: string;
+  /** no person's: a region that there is not, and a wrong check character */
+  social_security_number: string;
+  /** the published one */
+  password: string;
+  level: "L2" | "L3";
+  standing: "active" | "suspended" | "revoked";
+  made_at: string;
+}
+
+/** One made up cards. */
+export interface MadeUpCards {
+  items: Array<MadeUpCard>;
+}
+
+/** One make card. */
+export interface MakeCard {
+  /** L3 as after a reader, L2 as on a bank's word */
+  level: "L2" | "L3";
 }
 
 /** One news. */
@@ -421,6 +469,24 @@ export interface Suspend {
 export interface Switches {
   answers: AnswersSwitch | null;
   news: NewsSwitch | null;
+}
+
+/** One take code. */
+export interface TakeCode {
+  /** as it was scanned */
+  code: string;
+  /** the group of merchants that the till belongs to */
+  audience?: number;
+}
+
+/** One taken code. */
+export interface TakenCode {
+  id: string;
+  result: string;
+  /** always test */
+  purpose: string;
+  rendering: "signed" | "counter";
+  redeemed_at: string;
 }
 
 /** One trial news. */
