@@ -106,6 +106,18 @@ def test_what_an_act_does_not_need_its_token_does_not_open(app, phone):
     assert code_of(reporting.show()) == (403, "scope_missing")
 
 
+def test_showing_needs_a_card_that_is_signed_and_leaves_the_link_as_it_is(app, phone):
+    before = app.come_back(phone, "show")
+    assert before.call("GET", "/v1/carriage").json()["state"] == "pending"
+    assert code_of(before.show()) == (409, "carriage_not_signed")
+    assert code_of(before.sign()) == (403, "link_needed")
+    linked = app.come_back(phone, "sign")
+    carriage = linked.sign().json()["id"]
+    showing = app.come_back(phone, "show")
+    assert showing.show().status_code == 201
+    assert (linked.call("GET", "/v1/carriage").json()["id"], linked.show().status_code) == (carriage, 201)
+
+
 def test_a_holder_who_says_no_comes_back_with_the_state_and_no_code(app, phone):
     came = app.open(phone, app.enter("sign"), allow=False)
     assert (came["error"], came["state"]) == ("access_denied", app.drawn["state"])
