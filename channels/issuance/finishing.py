@@ -57,11 +57,12 @@ _JITTER = 0.1
 
 def finish_one(desk: IssuanceDesk) -> bool:
     """Claim a request that is due and take it as far as it goes; False where nothing is due."""
-    claim = claim_issuance(desk.ground)
+    claim = claim_issuance(desk.ground, desk.in_hand.names())
     if claim is None:
         return False
     try:
-        _finish(desk, claim)
+        with desk.in_hand.holding(claim.issuance.channel):
+            _finish(desk, claim)
     except Overtaken:
         pass  # it was done twice at once, and the other one counts
     except (NoAnswer, PlanOutdated, Refusal) as fault:

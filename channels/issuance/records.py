@@ -1,7 +1,7 @@
 """What banks have asked for: asked → issued or refused. Whom it is about is sealed, and erased when it ends."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -131,15 +131,17 @@ def _missing() -> Issuance:
 # ── Claim ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def claim_issuance(ground: Ground) -> Claim | None:
+def claim_issuance(ground: Ground, in_hand: Collection[str] = ()) -> Claim | None:
     """Take the request that has waited longest, past what others hold, and lend it to the caller for a while.
+
+    Channels that are ``in_hand`` come after all others: a bank that takes its time holds up nobody else.
 
     A worker that dies leaves a claim that runs out. What has waited for too long is given out however its channel
     stands: it has to end.
     """
     now = ground.clock()
     with ground.database.transaction() as connection:
-        row = connection.execute(_due(now)).first()
+        row = connection.execute(_due(now, in_hand)).first()
         if row is None:
             return None
         mine = bank_issuances.update().where(bank_issuances.c.id == row.id)
@@ -149,7 +151,7 @@ def claim_issuance(ground: Ground) -> Claim | None:
         return Claim(claimed, row.url, _open(ground, row.id, row.asked))
 
 
-def _due(now: datetime) -> sa.Select[Any]:
+def _due(now: datetime, in_hand: Collection[str]) -> sa.Select[Any]:
     above, table, port, channel = channels.alias("above"), bank_issuances.c, bank_ports.c, channels.c
     joined = (
         bank_issuances.join(channels, channel.id == table.channel)
@@ -163,7 +165,7 @@ def _due(now: datetime) -> sa.Select[Any]:
         sa.select(bank_issuances, port.url)
         .select_from(joined)
         .where(table.state == ASKED, table.next_at <= to_millis(now), sa.or_(over, may_be_asked))
-        .order_by(table.next_at, table.id)
+        .order_by(sa.case((table.channel.in_(in_hand), 1), else_=0), table.next_at, table.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=bank_issuances)
     )

@@ -1,7 +1,8 @@
 """The worker's part: asked again until there is an answer, ended after a day, repaired after every crash."""
 
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -112,6 +113,38 @@ def test_a_bank_that_is_silent_several_times_is_left_alone_and_others_are_not(ba
     assert bank.work() == 3
     with bank.service.database.transaction() as connection:
         assert find_port(connection, bank.app.channel).failures == 0
+
+
+def test_a_bank_that_takes_its_time_holds_up_no_other(both):
+    slow, other = make_bank(both), make_bank(both)
+    for _ in range(4):
+        slow.ask(make_customer(both))
+    both.clock.step(1)
+    issuance = other.ask(make_customer(both))
+    desk = replace(other.desk, port=Cores(slow, other))
+
+    def let_another_thread_work():
+        slow.core.before = lambda: None
+        another = Thread(target=finish_one, args=(desk,))
+        another.start()
+        another.join()
+
+    slow.core.before = let_another_thread_work
+    assert finish_one(desk)
+    assert state_of(other, issuance)[0] == "issued"
+    assert len(slow.core.asked) == 1
+
+
+@dataclass
+class Cores:
+    """The cores of two banks, behind one port."""
+
+    slow: Bank
+    other: Bank
+
+    def ask(self, channel, url, question):
+        bank = self.slow if channel == self.slow.app.channel else self.other
+        return bank.core.ask(channel, url, question)
 
 
 def test_a_bank_whose_port_was_taken_away_is_asked_no_more_and_it_ends_after_a_day(bank):
