@@ -1,6 +1,6 @@
 """Claims of deliveries: what is due at one address is lent to one worker for a while, and each claim is a try."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -38,18 +38,19 @@ class Claim:
 def claim_deliveries(desk: NewsDesk, most: int = MOST_AT_ONCE) -> Sequence[Claim]:
     """Take what has waited longest at one address, past what others hold; addresses take turns by what is due.
 
-    One at a time of an address that failed last, and of a channel that is not live: its tries may be to go wrong.
+    One at a time of an address that failed last, and of a channel that is not live: its tries may be to go wrong. An
+    address to which this process is sending already comes after all others: one that takes its time holds up nobody.
     """
-    now = desk.ground.clock()
+    now, in_hand = desk.ground.clock(), desk.in_hand.names()
     with desk.ground.database.transaction() as connection:
-        for endpoint, failures, is_live in connection.execute(_due_endpoints(to_millis(now))).all():
+        for endpoint, failures, is_live in connection.execute(_due_endpoints(to_millis(now), in_hand)).all():
             claims = _claims_of(connection, endpoint, now, most if is_live and not failures else 1)
             if claims:
                 return claims if is_live else [_with_fault(connection, claim) for claim in claims]
     return []
 
 
-def _due_endpoints(now: int) -> sa.Select[str, int, bool]:
+def _due_endpoints(now: int, in_hand: Collection[str]) -> sa.Select[str, int, bool]:
     """Find the addresses that may be sent to now and have something due; before it is live a channel has trials."""
     above, endpoint, channel = channels.alias("above"), news_endpoints.c, channels.c
     waiting = news_deliveries.c.endpoint == endpoint.id, news_deliveries.c.state == "waiting"
@@ -60,7 +61,7 @@ def _due_endpoints(now: int) -> sa.Select[str, int, bool]:
         .select_from(joined.outerjoin(above, above.c.id == channel.above))
         .where(endpoint.state == "active", endpoint.paused_until <= now, channel.standing.in_(MAY_CALL))
         .where(sa.or_(channel.above.is_(None), above.c.standing.in_(MAY_CALL)), due <= now)
-        .order_by(due)
+        .order_by(sa.case((endpoint.id.in_(in_hand), 1), else_=0), due)
     )
 
 

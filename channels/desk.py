@@ -1,11 +1,12 @@
 """What the channels' flows are handed by ``web.runtime``."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from channels.carriers import Pseudonym
 from channels.destinations import Resolver
+from channels.in_hand import InHand
 from channels.news_signing import NewsKeys
 from channels.posting import Post
 from core.ground import Ground
@@ -52,7 +53,7 @@ class NewsDesk:
     """What the news for channels needs beside the ground.
 
     ``share`` draws a number from 0 to 1, by which tries are spread; ``resolve`` and ``post`` are the network, and
-    ``hang_up`` closes the connections that it keeps.
+    ``hang_up`` closes the connections that it keeps. ``in_hand`` are the addresses that this process is sending to.
     """
 
     ground: Ground
@@ -62,3 +63,4 @@ class NewsDesk:
     post: Post
     hang_up: Callable[[], None]
     share: Callable[[], float]
+    in_hand: InHand = field(default_factory=InHand)

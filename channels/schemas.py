@@ -1,6 +1,13 @@
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from channels.news import MOST_NEWS
+from ecard.holders import is_social_security_number
+
+
+def require_no_person(given: str) -> None:
+    """Refuse a person's number as the number of a request: that one is kept in clear, and for ever."""
+    if is_social_security_number(given):
+        raise ValidationError("a number of GB 11643 names a person, not a request")
 
 
 class NoticesQuerySchema(Schema):

@@ -46,6 +46,13 @@ def deliver_some(desk: NewsDesk, most: int = MOST_AT_ONCE) -> int:
     begun = desk.ground.clock()
     desk.keys().require_signing(begun)  # without keys no try is spent
     claims = claim_deliveries(desk, most)
+    if not claims:
+        return 0
+    with desk.in_hand.holding(claims[0].endpoint):
+        return _send_all(desk, claims, begun)
+
+
+def _send_all(desk: NewsDesk, claims: Sequence[Claim], begun: datetime) -> int:
     tried: list[Try] = []
     try:
         for claim in claims:
@@ -57,8 +64,7 @@ def deliver_some(desk: NewsDesk, most: int = MOST_AT_ONCE) -> int:
         # of the one that failed here nobody knows what came of it: its claim runs out
         settle_deliveries(desk, tried, claims[len(tried) + 1 :])
         raise
-    if claims:
-        settle_deliveries(desk, tried, claims[len(tried) :])
+    settle_deliveries(desk, tried, claims[len(tried) :])
     return len(tried)
 
 

@@ -14,7 +14,7 @@ from core.ground import Ground
 from core.ids import new_id
 from ecard.models import holders
 
-_NUMBER = re.compile(r"[1-9]\d{16}[\dX]")
+_NUMBER = re.compile(r"[1-9][0-9]{16}[0-9X]")  # of ASCII: another spelling would be another person
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999, clause 5
 _CHECK = "10X98765432"
 

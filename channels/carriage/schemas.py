@@ -2,6 +2,7 @@ from marshmallow import Schema, fields, validate
 
 from auth.schemas import Whole
 from channels.carriage.records import STATES
+from channels.schemas import require_no_person
 from qr.schemas import UseSchema
 
 _RESULT = {"enum": ["001", "002", "004", "005", "006"], "example": "001"}
@@ -10,7 +11,9 @@ _RESULT = {"enum": ["001", "002", "004", "005", "006"], "example": "001"}
 def out_request_no() -> fields.String:
     """Describe the number that the partner's own books have for an act."""
     described = {"description": "unique for each channel, for ever", "example": "B20261129-000017"}
-    return fields.String(required=True, validate=Whole(r"^[A-Za-z0-9_-]{1,64}$"), metadata=described)
+    return fields.String(
+        required=True, validate=[Whole(r"^[A-Za-z0-9_-]{1,64}$"), require_no_person], metadata=described
+    )
 
 
 def sequence(*, strict: bool = False) -> fields.Integer:

@@ -4,6 +4,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from auth.schemas import Whole
 from channels.issuance.records import STATES
+from channels.schemas import require_no_person
 from ecard.holders import is_social_security_number
 
 _SEALED = "kept sealed while it is worked on, then erased"
@@ -22,7 +23,7 @@ def _require_printable(given: str) -> None:
 def out_request_no_field(**kwargs: Any) -> fields.String:
     """Describe a channel's own number of a request, once for ever."""
     known = {"example": "B20261129-000017", "description": "your own number, once for ever over all you do"}
-    return fields.String(validate=Whole(r"^[A-Za-z0-9_-]{1,64}$"), metadata=known, **kwargs)
+    return fields.String(validate=[Whole(r"^[A-Za-z0-9_-]{1,64}$"), require_no_person], metadata=known, **kwargs)
 
 
 class AskSchema(Schema):

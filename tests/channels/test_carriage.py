@@ -117,7 +117,7 @@ def test_what_was_refused_has_taken_no_number(app, holder, linked):
     assert result_of(linked.sign("B-1")) == "001"
 
 
-@pytest.mark.parametrize("number", ["", "x" * 65, "a b", "张", "a\n", 7, None])
+@pytest.mark.parametrize("number", ["", "x" * 65, "a b", "张", "a\n", 7, None, "99010019850314012X"])
 def test_a_number_of_another_form_is_refused(linked, number):
     assert linked.call("POST", "/v1/carriages", {"out_request_no": number}).status_code == 400
 

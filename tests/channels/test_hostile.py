@@ -8,7 +8,9 @@ import sqlalchemy as sa
 
 from auth.oauth.client_register import set_client_standing
 from channels.carriage import sign
+from channels.destinations import PinnedDestination
 from channels.posting import Posted
+from channels.webhooks import deliver_some
 from core.clock import to_text
 from qr.faces import Face, open_face
 from qr.models import redemptions
@@ -22,6 +24,7 @@ from tests.service import running_service
 __all__ = ["fresh"]
 
 CARD = f"crd_{'q' * 26}"
+OTHER_CARD = f"crd_{'z' * 26}"
 EXAMINED = "/v1/sandbox/signature-examinations"
 
 
@@ -60,6 +63,31 @@ def test_a_date_that_no_clock_can_name_asks_for_no_wait(fresh, zone):
 
     assert deliver_all(with_post(fresh, answer)) == 1
     assert partner.endpoint().failures == 1
+
+
+def test_a_receiver_that_takes_its_time_holds_up_no_other(fresh):
+    slow, other = make_told_partner(fresh), make_told_partner(fresh)
+    for partner, name in ((slow, "slow"), (other, "other")):
+        partner.link(CARD)
+        partner.add_endpoint(f"https://{name}.example/")
+    slow.link(OTHER_CARD)
+    for _ in range(3):
+        happen(fresh, "card.issued", OTHER_CARD)
+    happen(fresh, "card.issued", CARD)
+    tell(fresh)
+    sent: list[str] = []
+
+    def answer(pinned: PinnedDestination, *_sent: Any) -> Posted:
+        sent.append(pinned.destination.host)
+        if len(sent) == 1:  # and while it waits, another thread of the worker looks for work
+            another = threading.Thread(target=deliver_some, args=(desk, 1))
+            another.start()
+            another.join()
+        return Posted(200, "http_200")
+
+    desk = with_post(fresh, answer)
+    assert deliver_some(desk, 1) == 1
+    assert sent == ["slow.example", "other.example"]
 
 
 # ── A partner with a token ───────────────────────────────────────────────────────────────────────────────────────

@@ -27,13 +27,27 @@ GOOD = {
     "phone": "19900000001",
 }
 BAD = {
-    "out_request_no": ["", "a" * 65, "a b", "a/b", "ａ", "a\n", "a\u0000", 1, None, [], {}],
+    "out_request_no": [
+        GOOD["social_security_number"],
+        "",
+        "a" * 65,
+        "a b",
+        "a/b",
+        "ａ",
+        "a\n",
+        "a\u0000",
+        1,
+        None,
+        [],
+        {},
+    ],
     "social_security_number": [
         "",
         GOOD["social_security_number"][:17],
         GOOD["social_security_number"] + "0",
         GOOD["social_security_number"][:17] + ("1" if GOOD["social_security_number"][17] != "1" else "2"),
         "９" * 18,
+        GOOD["social_security_number"].replace("0", "０", 1),
         " " * 18,
         int(GOOD["social_security_number"][:17]),
         None,
