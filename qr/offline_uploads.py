@@ -151,7 +151,7 @@ def list_duplicates(connection: Connection, limit: int) -> list[sa.Row[tuple[obj
 
 
 def _tell(desk: CodeDesk, connection: Connection, values: dict[str, Any]) -> None:
-    now = desk.ground.clock()
+    now = from_millis(values["recorded_at"])  # the same day in the news as in the statement
     content = content_of_event(values)
     record_event(connection, "code.redeemed", card=values["card"], content=content, at=now)
     desk.ground.audit.record(

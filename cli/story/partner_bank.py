@@ -18,7 +18,7 @@ from web.runtime import Runtime
 _PROJECT = Path(__file__).resolve().parents[2]
 PYTHONPATH = f"{_PROJECT / 'deploy' / 'partners'}:{_PROJECT / 'clients' / 'python'}"
 FRONT_PORT, BACK_PORT = 8471, 8472
-_CHANNEL_SCOPES = ("carriage", "news", "issue")
+_CHANNEL_SCOPES = ("carriage", "news", "issue", "statements")
 _SCOPES = (
     "openid", "offline_access", "card.read", "card.present", "card.uses", "card.report_loss", "card.unlink", "card.pay",
 )  # fmt: skip

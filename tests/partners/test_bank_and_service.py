@@ -1,11 +1,16 @@
 """The partner bank as a process against the running card service: what a customer does, and what goes wrong."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 
 import pytest
+from bank.ledger import SHANGHAI
 
+from cli.story.partner_bank import PYTHONPATH
 from tests.partners.town import (
     ASSURED,
     HOLDER,
@@ -125,6 +130,19 @@ def test_a_holder_takes_the_card_out_of_the_app_and_puts_it_back(town):
         assert town.till.redeem(code, "medical").status_code != 201
         assert "签发成功" in app.result_of("sign", town.robot(OTHER))
         assert app.state() == ("active", "active")
+
+
+def test_a_day_that_is_not_over_is_not_compared(town):
+    today = datetime.now(SHANGHAI).date().isoformat()
+    done = subprocess.run(
+        [sys.executable, "-m", "bank", "reconcile", str(town.place.folder), today],
+        env={"PYTHONPATH": PYTHONPATH, "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "404 day_not_closed" in done.stderr) == (1, True), done.stderr
+    assert rows(town, "SELECT count(*) FROM reconciled") == [(0,)]
 
 
 def test_a_restarted_bank_goes_on_where_it_was(town):

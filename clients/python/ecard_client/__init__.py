@@ -14,6 +14,7 @@ from ecard_client.news import verify_news
 from ecard_client.operations import ChannelCalls, HolderCalls, OAuthCalls, PublicCalls
 from ecard_client.signing import AnswerKeys
 from ecard_client.sm2 import SigningKey
+from ecard_client.statements import Statement, prove_statement
 from ecard_client.tokens import Es256Key
 from ecard_client.transport import TIMEOUT, AsClient, Plain, Signed, WithToken
 
@@ -27,6 +28,8 @@ __all__ = [
     "Partner",
     "Refused",
     "SigningKey",
+    "Statement",
+    "prove_statement",
     "verify_news",
 ]
 

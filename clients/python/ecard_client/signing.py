@@ -58,7 +58,7 @@ class AnswerKeys:
     """
 
     def __init__(self, pinned: str) -> None:
-        self._pinned = _load(pinned)
+        self._pinned = load_certificate(pinned)
         self._keys: dict[str, tuple[bytes, datetime, datetime]] = {}
 
     def has(self, serial: str) -> bool:
@@ -68,12 +68,12 @@ class AnswerKeys:
     def take(self, published: Mapping[str, Any], now: float | None = None) -> None:
         """Take what /v1/platform-certificates answered; raises ``NotProven`` where a chain does not hold."""
         at = datetime.fromtimestamp(time.time() if now is None else now, UTC)
-        authorities = [_load(one) for one in published["authorities"]]
+        authorities = [load_certificate(one) for one in published["authorities"]]
         found = {}
         for row in published["certificates"]:
-            leaf = _load(row["certificate"])
-            _require_chain(leaf, authorities, self._pinned, at)
-            found[f"{leaf.serial_number:x}"] = (_public_key(leaf), leaf.not_valid_before, leaf.not_valid_after)
+            leaf = load_certificate(row["certificate"])
+            require_chain(leaf, authorities, self._pinned, at, PLATFORM_PURPOSE)
+            found[f"{leaf.serial_number:x}"] = (public_key_of(leaf), leaf.not_valid_before, leaf.not_valid_after)
         self._keys = found
 
     def verify_request(self, header: str, *, method: str, target: str, body: bytes, now: float | None = None) -> str:
@@ -145,17 +145,23 @@ def _base64(given: str) -> bytes:
         raise NotProven("a signature is no base64") from fault
 
 
-def _load(given: str) -> x509.Certificate:
+def load_certificate(given: str) -> x509.Certificate:
+    """Read a certificate from PEM."""
     _, _, der = pem.unarmor(given.encode())
     return x509.Certificate.load(der, strict=True)
 
 
-def _require_chain(
-    leaf: x509.Certificate, authorities: Iterable[x509.Certificate], pinned: x509.Certificate, at: datetime
+def require_chain(
+    leaf: x509.Certificate,
+    authorities: Iterable[x509.Certificate],
+    pinned: x509.Certificate,
+    at: datetime,
+    purpose: str,
 ) -> None:
+    """Return if a certificate is for this purpose and leads up to the pinned one; its own dates are the caller's."""
     purposes = leaf.extended_key_usage_value.native if leaf.extended_key_usage_value else ()
-    if leaf.ca or PLATFORM_PURPOSE not in purposes:
-        raise NotProven("this certificate is not for signing answers")
+    if leaf.ca or purpose not in purposes:
+        raise NotProven("this certificate is for another purpose")
     known = [*authorities, pinned]
     issued = leaf
     for place in range(4):
@@ -174,8 +180,9 @@ def _require_chain(
 def _require_issued(issued: x509.Certificate, issuer: x509.Certificate) -> None:
     if issued["signature_algorithm"]["algorithm"].dotted != _SM2_WITH_SM3:
         raise NotProven("a certificate is not signed with SM2")
-    sm2.verify(_public_key(issuer), issued["tbs_certificate"].dump(), issued["signature_value"].native)
+    sm2.verify(public_key_of(issuer), issued["tbs_certificate"].dump(), issued["signature_value"].native)
 
 
-def _public_key(certificate: x509.Certificate) -> bytes:
+def public_key_of(certificate: x509.Certificate) -> bytes:
+    """Give the 64 bytes x ‖ y."""
     return bytes(certificate.public_key["public_key"].native)[1:]

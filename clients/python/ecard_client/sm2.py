@@ -4,6 +4,7 @@ The arithmetic is gmssl's; here stand what it leaves out: a nonce of the system'
 signature, and numbers in range.
 """
 
+import hashlib
 import secrets
 from dataclasses import dataclass, field
 
@@ -68,6 +69,26 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> None:
         in_range = 0 < r < _N and 0 < s < _N and encode_dss_signature(r, s) == signature
         proven = in_range and _arithmetic(public_key).verify_with_sm3(f"{r:064x}{s:064x}", message) is True
     except Exception as fault:  # the arithmetic stumbles in many ways over hostile numbers: each means no
+        raise NotProven("an SM2 signature could not be read") from fault
+    if not proven:
+        raise NotProven("an SM2 signature does not belong to this message and key")
+
+
+def start_message(public_key: bytes, user_id: bytes) -> "hashlib._Hash":
+    """Begin e = SM3(Z ‖ message), GB/T 32918.2, 5.5 and 6.1: for what is long, or has a user id of its own."""
+    table = _arithmetic(public_key).ecc_table
+    curve = bytes.fromhex(table["a"] + table["b"] + table["g"])
+    z = hashlib.new("sm3", (8 * len(user_id)).to_bytes(2, "big") + user_id + curve + public_key)
+    return hashlib.new("sm3", z.digest())
+
+
+def verify_digest(public_key: bytes, digest: bytes, signature: bytes) -> None:
+    """Return if the signature r ‖ s proves a message by its e; otherwise raise ``NotProven``."""
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    try:
+        in_range = len(signature) == 64 and 0 < r < _N and 0 < s < _N
+        proven = in_range and _arithmetic(public_key).verify(signature.hex(), digest) is True
+    except Exception as fault:  # as above
         raise NotProven("an SM2 signature could not be read") from fault
     if not proven:
         raise NotProven("an SM2 signature does not belong to this message and key")

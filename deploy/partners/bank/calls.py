@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -61,6 +61,7 @@ class Call:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+Answer = TypeVar("Answer")
 Signed = Callable[[Call], dict[str, str]]
 """Give the headers by which a request proves who sends it; called anew for each try."""
 Proven = Callable[[Call, httpx.Response], None]
@@ -85,17 +86,32 @@ class Calling:
         self, make: Callable[[], Call], signed: Signed, proven: Proven | None = None, *, once: bool = False
     ) -> dict[str, Any]:
         """Send what is made anew for each try, because a part of it is good for one; ``once`` never tries again."""
+        return self._try(make, signed, proven, _read, once=once)
+
+    def fetch(self, call: Call, signed: Signed, proven: Proven) -> bytes:
+        """Send a call that is answered with a file; raises as ``send``."""
+        return self._try(lambda: call, signed, proven, _read_file, once=False)
+
+    def _try(
+        self,
+        make: Callable[[], Call],
+        signed: Signed,
+        proven: Proven | None,
+        read: Callable[[httpx.Response], Answer],
+        *,
+        once: bool,
+    ) -> Answer:
         key = secrets.token_hex(16)
         for pause in () if once else PAUSES:
             try:
-                return _read(self._once(make(), signed, proven, key))
+                return read(self._once(make(), signed, proven, key))
             except CardServiceRefused as refused:
                 if not _may_change(refused):
                     raise
             except CardServiceSilent:
                 pass
             self._pause(pause)
-        return _read(self._once(make(), signed, proven, key))
+        return read(self._once(make(), signed, proven, key))
 
     def _once(self, call: Call, signed: Signed, proven: Proven | None, key: str) -> httpx.Response:
         sent = {"Accept-Language": "zh", **dict(call.headers), **signed(call)}
@@ -125,6 +141,12 @@ def _read(answer: httpx.Response) -> dict[str, Any]:
         return given
     code, title = given.get("code", given.get("error", "")), given.get("title", "")
     raise CardServiceRefused(answer.status_code, str(code), str(title), str(given.get("request_id", "")))
+
+
+def _read_file(answer: httpx.Response) -> bytes:
+    if not answer.is_success:
+        _read(answer)  # which raises what it says
+    return answer.content
 
 
 def _may_change(refused: CardServiceRefused) -> bool:

@@ -18,6 +18,9 @@ class SignedCalls(Protocol):
     def call(self, call: Call) -> dict[str, Any]:
         """Send a call; raises ``CardServiceRefused`` and ``CardServiceSilent``."""
 
+    def fetch(self, call: Call) -> bytes:
+        """Send a call that is answered with a file; raises the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class CardService:
@@ -80,6 +83,14 @@ class CardService:
             after = page["next"]
             if after is None:
                 return
+
+    def statement(self, day: str, part: int) -> bytes:
+        """Fetch a part of the file of a day."""
+        return self.channel.fetch(_get(f"/v1/channel/statements/{day}", part=part))
+
+    def statement_signature(self, day: str) -> bytes:
+        """Fetch the signature of the file of a day."""
+        return self.channel.fetch(_get(f"/v1/channel/statements/{day}/signature"))
 
     def news(self, after: int) -> Mapping[str, Any]:
         """Read a page of the bank's news behind a position."""

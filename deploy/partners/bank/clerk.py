@@ -1,4 +1,4 @@
-"""What the bank does without a customer: it reads its news, follows issuances, and asks how stale cards stand.
+"""What the bank does without a customer: reads its news, follows issuances, looks at stale cards, compares days.
 
 Whatever fails is tried again the next time; nothing is remembered but what stands in the database.
 """
@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ecard_client import NotProven
 from ecard_client.tokens import draw_es256_key
 
 from bank.acts import ISSUE, Act, end_act, list_open, refuse_act
@@ -15,8 +16,10 @@ from bank.calls import CardServiceRefused, CardServiceSilent
 from bank.cards import keep_view, list_stale, mark_looked
 from bank.customers import find_customer
 from bank.desk import Desk
+from bank.ledger import write_ledger
 from bank.links import Link, keep_link
 from bank.news import NewsMalformed, keep_page, read_position
+from bank.reconciling import Reconciler
 
 _log = logging.getLogger("bank.clerk")
 
@@ -27,6 +30,7 @@ class Clerk:
 
     desk: Desk
     pause: float = 2.0
+    reconciler: Reconciler | None = None
     has_taken_stock: bool = False
     _woken: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
@@ -50,13 +54,14 @@ class Clerk:
     def work_once(self) -> None:
         """Do each of the tasks once; one that fails holds no other up. Stock is taken once after each start."""
         first = () if self.has_taken_stock else (self.take_stock,)
-        for task in (*first, self.read_news, self.follow_issuances, self.look_again, self.desk.go_on):
+        last = () if self.reconciler is None else (self.reconciler.work,)
+        for task in (*first, self.read_news, self.follow_issuances, self.look_again, self.desk.go_on, *last):
             self._try(task)
 
     def _try(self, task: Callable[[], object]) -> None:
         try:
             task()
-        except (CardServiceRefused, CardServiceSilent, NewsMalformed) as fault:
+        except (CardServiceRefused, CardServiceSilent, NewsMalformed, NotProven) as fault:
             _log.warning("%s: %s %s", task.__name__, type(fault).__name__, fault)
 
     def take_stock(self) -> int:
@@ -78,6 +83,7 @@ class Clerk:
             page = self.desk.service.news(after)
             with self.desk.database.transaction() as connection:
                 new += keep_page(connection, page)
+                write_ledger(connection)
             if not page["more"]:
                 return new
 

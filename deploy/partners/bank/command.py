@@ -7,15 +7,21 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
+import httpx
+from ecard_client import NotProven
 
-from bank.house import open_house
+from bank.calls import TIMEOUT, CardServiceRefused, CardServiceSilent
+from bank.clerk import Clerk
+from bank.house import open_desk, open_house
 from bank.keys import make_keys, show_client_jwk
 from bank.place import Home, NotReady, process_environment, read_partner
 from bank.proofs import make_signing_key, show_signing_key
+from bank.reconciling import Reconciler, show_report
 from bank.serving import serving
 
 _HOME = click.argument("home", type=click.Path(file_okay=False, path_type=Path))
@@ -63,6 +69,28 @@ def run(home: Path, front_port: int, back_port: int, pause: float, slow_seconds:
     with house, _ended_by_signals() as ended, serving(house.front, house.back):
         click.echo(json.dumps({"front": house.front.address, "back": house.back.address}))
         ended.wait()
+
+
+@main.command()
+@_HOME
+@click.argument("day", type=click.DateTime(["%Y-%m-%d"]))
+def reconcile(home: Path, day: datetime) -> None:
+    """Fetch the card service's file of a DAY such as 2026-11-20, prove it, and compare it with the bank's own ledger.
+
+    Exit code 0 equal, 1 differences, or a file that is not there yet or not the card service's.
+    """
+    place = Home(home.resolve())
+    try:
+        partner = read_partner(place, process_environment())
+        with httpx.Client(base_url=partner.issuer, timeout=TIMEOUT, trust_env=False) as http:
+            desk, _ = open_desk(place, partner, http, "")
+            Clerk(desk).read_news()
+            report = Reconciler(desk, place).reconcile(day.date())
+    except (NotReady, NotProven, CardServiceRefused, CardServiceSilent) as fault:
+        raise click.ClickException(str(fault)) from fault
+    for line in show_report(report):
+        click.echo(line)
+    sys.exit(not report.is_equal)
 
 
 @contextmanager

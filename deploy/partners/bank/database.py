@@ -78,6 +78,28 @@ CREATE TABLE IF NOT EXISTS news (
     came_by TEXT NOT NULL CHECK (came_by IN ('webhook', 'feed'))
 ) STRICT;
 CREATE INDEX IF NOT EXISTS news_of_a_card ON news (subject, sequence);
+CREATE TABLE IF NOT EXISTS ledger (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    recorded_at TEXT NOT NULL,
+    result TEXT,
+    subject TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS ledger_of_a_day ON ledger (recorded_at);
+CREATE INDEX IF NOT EXISTS ledger_of_a_card ON ledger (subject);
+CREATE TABLE IF NOT EXISTS codes_shown (
+    subject TEXT NOT NULL,
+    shown_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS reconciled (
+    day TEXT PRIMARY KEY,
+    ours INTEGER NOT NULL,
+    theirs INTEGER NOT NULL,
+    ours_only INTEGER NOT NULL,
+    theirs_only INTEGER NOT NULL,
+    differing INTEGER NOT NULL,
+    compared_at INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS counters (
     name TEXT PRIMARY KEY,
     value INTEGER NOT NULL

@@ -31,6 +31,7 @@ from bank.card_service import CardService
 from bank.cards import Card, end_card, find_card, keep_view, note_loss, note_shown
 from bank.customers import Customer
 from bank.database import Database
+from bank.ledger import note_code, note_uses
 from bank.links import Journey, Link, end_link, find_link, keep_journey, keep_link, take_journey
 from bank.sessions import Session
 from bank.unanswered import OLD_SECONDS, Sent, Unanswered
@@ -235,11 +236,19 @@ class Desk:
 
     def show_code(self, session: Session, use: str, kind: str) -> dict[str, Any]:
         """Get a code to show; raises ``NotLinked``, ``CardServiceRefused``, ``CardServiceSilent``."""
-        return self._returned(session, self._link(session), lambda token: self.service.code(token, use, kind))
+        link = self._link(session)
+        shown = self._returned(session, link, lambda token: self.service.code(token, use, kind))
+        with self.database.transaction() as connection:
+            note_code(connection, link.subject, self.seconds)
+        return shown
 
     def list_uses(self, session: Session) -> list[dict[str, Any]]:
         """List where codes shown in this app were taken; raises as ``show_code``."""
-        return self._returned(session, self._link(session), self.service.uses)
+        link = self._link(session)
+        uses = self._returned(session, link, self.service.uses)
+        with self.database.transaction() as connection:
+            note_uses(connection, link.subject, uses)
+        return uses
 
     def _view(self, session: Session, token: Token, known: Card | None) -> dict[str, Any]:
         """Read the view; where signing was never answered, ask again under its number first."""

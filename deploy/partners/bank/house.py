@@ -21,7 +21,8 @@ from bank.desk import Desk
 from bank.keys import load_client_key, make_keys
 from bank.pages import pages, protect
 from bank.place import Home, Partner
-from bank.proofs import open_proofs
+from bank.proofs import ChannelProofs, open_proofs
+from bank.reconciling import Reconciler
 from bank.serving import HOST, Door, open_back, open_front
 from bank.switches import Switches
 
@@ -53,21 +54,24 @@ class House:
 def open_house(home: Home, partner: Partner, *, front_port: int, back_port: int, pause: float) -> House:
     """Open keys, database and doors; raises ``NotReady``."""
     make_keys(home)
-    database = Database(home.database)
-    with database.transaction() as connection:
-        keep_customers(connection, read_customers(home))
     http = httpx.Client(base_url=partner.issuer, timeout=TIMEOUT, trust_env=False, follow_redirects=False)
-    calling = Calling(http)
-    proofs = open_proofs(home, partner, calling)
-    redirect_uri = f"https://{HOST}:{front_port}{BACK_PATH}"
-    authorization = Authorization(calling, partner, load_client_key(home, partner.kid), redirect_uri)
-    desk = Desk(database, CardService(authorization, proofs))
-    clerk, switches = Clerk(desk, pause), Switches()
+    desk, proofs = open_desk(home, partner, http, f"https://{HOST}:{front_port}{BACK_PATH}")
+    with desk.database.transaction() as connection:
+        keep_customers(connection, read_customers(home))
+    clerk, switches = Clerk(desk, pause, Reconciler(desk, home)), Switches()
     room = BackRoom(desk, clerk, proofs, switches, _control_token(home))
     front, back = open_front(make_front(desk), home, front_port), open_back(make_back(room), back_port)
     house = House(front, back, clerk, switches)
     house._closing.callback(http.close)  # noqa: SLF001 - made here
     return house
+
+
+def open_desk(home: Home, partner: Partner, http: httpx.Client, redirect_uri: str) -> tuple[Desk, ChannelProofs]:
+    """Open database and keys, and the way to the card service; raises ``NotReady``."""
+    calling = Calling(http)
+    proofs = open_proofs(home, partner, calling)
+    authorization = Authorization(calling, partner, load_client_key(home, partner.kid), redirect_uri)
+    return Desk(Database(home.database), CardService(authorization, proofs)), proofs
 
 
 def make_front(desk: Desk) -> Flask:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bank.cards import apply_news
 
-POSITION = "feed"
+POSITION, READY = "feed", "statement.ready"
 
 
 class NewsMalformed(ValueError):
@@ -59,25 +59,26 @@ def keep_news(connection: sqlite3.Connection, news: News, came_by: str) -> bool:
     )
     if kept.rowcount == 0:
         return False
-    apply_news(connection, subject=news.subject, sequence=news.sequence, kind=news.kind, data=news.data)
+    if news.kind != READY:  # that is about a day, and no card
+        apply_news(connection, subject=news.subject, sequence=news.sequence, kind=news.kind, data=news.data)
     return True
 
 
 def list_news(connection: sqlite3.Connection, subject: str) -> list[News]:
     """List what happened to a card, the newest first."""
     rows = connection.execute("SELECT * FROM news WHERE subject = ? ORDER BY sequence DESC", (subject,))
-    return [
-        News(
-            row["id"],
-            row["position"],
-            row["kind"],
-            subject,
-            row["sequence"],
-            json.loads(row["data"]),
-            row["happened_at"],
-        )
-        for row in rows
-    ]
+    return [_news_of(row) for row in rows]
+
+
+def list_behind(connection: sqlite3.Connection, after: int, upto: int) -> list[News]:
+    """List what came behind a position and up to another, the oldest first."""
+    query = "SELECT * FROM news WHERE position > ? AND position <= ? ORDER BY position"
+    return [_news_of(row) for row in connection.execute(query, (after, upto))]
+
+
+def _news_of(row: sqlite3.Row) -> News:
+    about = row["kind"], row["subject"], row["sequence"], json.loads(row["data"])
+    return News(row["id"], row["position"], *about, row["happened_at"])
 
 
 def read_position(connection: sqlite3.Connection) -> int:

@@ -65,6 +65,10 @@ class Home:
     def partner(self) -> Path:
         return self.folder / "partner.json"
 
+    def statement(self, day: str) -> Path:
+        """Tell where the card service's file of a day is kept; its signature stands beside it."""
+        return self.folder / "statements" / f"{day}.csv"
+
     def key(self, name: str) -> Path:
         return self.folder / "keys" / name
 

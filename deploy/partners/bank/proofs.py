@@ -12,7 +12,7 @@ from ecard_client import AnswerKeys, NotProven, SigningKey, sm2, verify_news
 from ecard_client import types as t
 from ecard_client.signing import ANSWER_HEADER, serial_in, sign_answer, sign_request
 
-from bank.calls import AnswerNotProven, Call, Calling, CardServiceRefused, CardServiceSilent
+from bank.calls import AnswerNotProven, Call, Calling, CardServiceRefused, CardServiceSilent, Proven, Signed
 from bank.place import Home, NotReady, Partner
 from bank.port import Arrived
 
@@ -89,13 +89,21 @@ class ChannelProofs:
 
     def call(self, call: Call) -> dict[str, Any]:
         """Send a signed call and verify the answer; raises ``CardServiceRefused`` and ``CardServiceSilent``."""
+        return self.calling.send(call, *self._signing())
+
+    def fetch(self, call: Call) -> bytes:
+        """Send a signed call that is answered with a file, and verify the answer; raises the same."""
+        return self.calling.fetch(call, *self._signing())
+
+    def _signing(self) -> tuple[Signed, Proven]:
+        """Give how each try is signed, and how its answer is verified."""
         nonces: list[str] = []
 
         def signed(sent: Call) -> dict[str, str]:
             nonces.append(secrets.token_hex(16))
             return {"Authorization": self._sign(sent, nonces[-1])}
 
-        return self.calling.send(call, signed, lambda sent, answer: self._verify(sent, answer, nonces[-1]))
+        return signed, lambda sent, answer: self._verify(sent, answer, nonces[-1])
 
     def verify_request(self, arrived: Arrived) -> str:
         """Verify the card service's signature and its time; return the nonce. Raises ``NotProven``."""
