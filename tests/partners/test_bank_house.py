@@ -72,6 +72,26 @@ def test_the_bank_refuses_to_run_in_production(tmp_path, told, environment):
         read_partner(home, environment)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"issuer": "https://card.gov.cn"},
+        {"issuer": "http://10.0.0.7:8460"},
+        {"issuer": "http://card.gov.cn", "environment": "sandbox"},
+    ],
+)
+def test_example_keys_are_for_a_card_service_on_this_machine_or_a_sandbox_over_tls(tmp_path, told):
+    with pytest.raises(NotReady):
+        read_partner(make_home(tmp_path, **told), {})
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"issuer": "http://127.0.0.1:8460"}, {"issuer": "https://card.gov.cn", "environment": "sandbox"}]
+)
+def test_such_a_card_service_will_do(tmp_path, told):
+    assert read_partner(make_home(tmp_path, **told), {}).channel
+
+
 def test_a_customer_who_may_be_real_is_refused_without_being_named(tmp_path):
     number = "11010519491231002X"
     home = make_home(tmp_path, [customer_row(1, social_security_number=number)])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,8 +16,6 @@ import sqlalchemy as sa
 
 from auth.oauth.models import oauth_grants
 from channels.models import carriages
-from core.clock import system_clock
-from ecard.cards import get_card
 from ecard.standing import lift_loss, report_loss
 from tests.partners.town import HOLDER, LOSER, NEWCOMER, OTHER, PartnerTown, go_and_return, run_partner_town, wait_until
 from tests.partners.wallet_app import RunningWallet, enter_wallet
@@ -65,29 +64,21 @@ def live_links_of(town: PartnerTown, number: int, folder: Path) -> int:
         return len(offline)
 
 
-def stand(town: PartnerTown, number: int, act: Any) -> None:
-    inside = town.inside
-    inside.clock.now = system_clock()
-    with inside.database.transaction() as connection:
-        act(inside.runtime.ground, connection, get_card(connection, town.phones[number].card).chip_card, actor="test")
-
-
 @contextmanager
 def lost_in(town: PartnerTown, number: int) -> Iterator[None]:
     """Have a chip card reported lost for a while."""
-    stand(town, number, report_loss)
+    town.stand(number, report_loss)
     try:
         yield
     finally:
-        stand(town, number, lift_loss)
+        town.stand(number, lift_loss)
 
 
 @pytest.fixture(autouse=True)
 def untouched(town: PartnerTown) -> Iterator[None]:
     """Leave no card in an app to the next test."""
     yield
-    for number in (HOLDER, OTHER, LOSER, NEWCOMER):
-        end_links(town, number)
+    town.end_links(HOLDER, OTHER, LOSER, NEWCOMER)
 
 
 # ── The database is lost ─────────────────────────────────────────────────────────────────────────────────────────
@@ -178,13 +169,6 @@ def test_a_card_service_that_is_away_at_the_start_is_asked_again_until_it_answer
 # ── A link is lost ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def end_links(town: PartnerTown, number: int) -> None:
-    phone = town.phones[number]
-    assert phone.sign_in().status_code == 200
-    for carried in phone.call("GET", f"/v1/cards/{phone.card}/carriages").json()["items"]:
-        assert phone.call("POST", f"/v1/cards/{phone.card}/links/{carried['link']}/end").is_success
-
-
 def onward_of(page: str) -> httpx.Response:
     """Follow the page as a browser does: by itself, after it was read."""
     found = ONWARD.search(page)
@@ -197,7 +181,7 @@ def test_a_bank_whose_link_has_ended_says_so_and_leads_to_a_new_one_by_itself(to
     with town.app(NEWCOMER) as bank:
         bank.result_of("sign", robot)
         form = bank.form(bank.card(), "/card/code")
-        end_links(town, NEWCOMER)
+        town.end_links(NEWCOMER)
         told = bank.browser.send(form)
         assert told.status_code == 409
         assert "关联已失效，正在前往社保卡服务重新关联" in told.text
@@ -213,7 +197,7 @@ def test_a_wallet_whose_link_has_ended_says_so_and_leads_to_a_new_one_by_itself(
     with wallet.running(), wallet.app() as app:
         app.result_of("link", robot)
         before = carriages_of(town, NEWCOMER)
-        end_links(town, NEWCOMER)
+        town.end_links(NEWCOMER)
         told = app.browser.open("/code")
         assert told.status_code == 409
         assert "关联已失效，正在前往社保卡服务重新关联" in told.text
@@ -236,3 +220,57 @@ def test_a_card_that_is_lost_leads_nowhere_and_is_told_to_be_stopped(town, walle
             assert answer.status_code == 409
             assert "The card is stopped: reported lost, or paused." in answer.text
             assert not ONWARD.search(answer.text)
+
+
+# ── An answer is lost, and the wallet with it ────────────────────────────────────────────────────────────────────
+
+
+def leave_open(town: PartnerTown, wallet: RunningWallet, subject: str, purpose: str, *, seconds_ago: int) -> str:
+    """Leave an act in the wallet's book as a wallet leaves it that ended before the answer came."""
+    number = f"W-{purpose}-{secrets.token_hex(4)}"
+    with closing(sqlite3.connect(wallet.place.folder / "wallet.sqlite3")) as connection:
+        (customer,) = connection.execute("SELECT customer FROM cards WHERE subject = ?", (subject,)).fetchone()
+        connection.execute("UPDATE acts SET began = began - 3600")
+        began = int(town.now().timestamp()) - seconds_ago
+        connection.execute("INSERT INTO acts VALUES (?, ?, ?, NULL, ?)", (number, customer, purpose, began))
+        connection.commit()
+    return number
+
+
+def result_of(wallet: RunningWallet, number: str) -> str | None:
+    (found,) = [act["result"] for act in wallet.place.ask("acts")["items"] if act["number"] == number]
+    return str(found) if found is not None else None
+
+
+def linked_subject(town: PartnerTown, wallet: RunningWallet, name: str, number: int) -> str:
+    with wallet.running(), wallet.app(name) as app:
+        app.result_of("link", town.robot(number))
+        customer = wallet.place.ask("customers", name=name, password=name)["customer"]
+        return str(wallet.place.ask("card", customer=customer)["subject"])
+
+
+def test_a_wallet_finishes_as_the_channel_an_unlinking_that_was_never_answered(town, wallet):
+    subject = linked_subject(town, wallet, "leaves", NEWCOMER)
+    number = leave_open(town, wallet, subject, "unlink", seconds_ago=700)
+    with wallet.running():
+        wait_until(lambda: result_of(wallet, number) == "003")
+        with wallet.app("leaves") as app:
+            assert app.state()[0] == "revoked"
+    assert live_links_of(town, NEWCOMER, wallet.place.folder) == 0
+
+
+def test_a_wallet_tells_of_a_loss_report_that_nobody_confirmed(town, wallet):
+    subject = linked_subject(town, wallet, "lost it", LOSER)
+    number = leave_open(town, wallet, subject, "report_loss", seconds_ago=700)
+    with wallet.running():
+        wait_until(lambda: result_of(wallet, number) == "unconfirmed")
+        with wallet.app("lost it") as app:
+            assert "您上次的申请未得到确认，请重新办理；急需挂失请拨打 12333。" in app.home()
+
+
+def test_a_wallet_signs_silently_under_the_same_number_what_was_never_answered(town, wallet):
+    subject = linked_subject(town, wallet, "signs", OTHER)
+    number = leave_open(town, wallet, subject, "link", seconds_ago=5)
+    with wallet.running(), wallet.app("signs") as app:
+        assert app.state() == ("active", "active")
+        assert result_of(wallet, number) in ("001", "002")

@@ -1,6 +1,6 @@
 """Results 001 to 006 as a customer sees them in the bank's app and in the wallet's: both run, before one service."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from channels.models import carriages
 from cli.browser import Browser, PageForm
-from core.clock import system_clock
 from ecard.cards import get_card
 from ecard.standing import lift_loss
 from tests.login.robot import RobotHolder
@@ -53,30 +52,13 @@ def untouched(town: PartnerTown) -> Iterator[None]:
     """Leave no card in an app, and none lost, to the next test."""
     yield
     if standing_of(town, LOSER) == "suspended":
-        stand(town, LOSER, lift_loss)
-    for number in (HOLDER, OTHER, LOSER, NEWCOMER, OLDER):
-        end_links(town, number)
+        town.stand(LOSER, lift_loss)
+    town.end_links(HOLDER, OTHER, LOSER, NEWCOMER, OLDER)
 
 
 def standing_of(town: PartnerTown, number: int) -> str:
     with town.inside.database.transaction() as connection:
         return get_card(connection, town.phones[number].card).standing
-
-
-def stand(town: PartnerTown, number: int, act: Callable[..., None]) -> None:
-    """Be the card centre's staff: move the chip card."""
-    inside = town.inside
-    inside.clock.now = system_clock()
-    with inside.database.transaction() as connection:
-        act(inside.runtime.ground, connection, get_card(connection, town.phones[number].card).chip_card, actor="test")
-
-
-def end_links(town: PartnerTown, number: int) -> None:
-    """Be the holder at the phone: end every link of the card."""
-    phone = town.phones[number]
-    assert phone.sign_in().status_code == 200
-    for carried in phone.call("GET", f"/v1/cards/{phone.card}/carriages").json()["items"]:
-        assert phone.call("POST", f"/v1/cards/{phone.card}/links/{carried['link']}/end").status_code in (200, 204)
 
 
 def set_password(town: PartnerTown, number: int, password: str) -> None:
@@ -219,7 +201,7 @@ def test_006_a_loss_reported_by_phone_is_told_in_both_apps_and_a_lifted_one_too(
         assert app.result() == "006"
         assert "/code" not in app.home()
         assert "卡状态已在其他渠道变更" not in bank.card()  # told once
-        stand(town, LOSER, lift_loss)
+        town.stand(LOSER, lift_loss)
         assert "卡状态已在其他渠道变更，已同步。" in bank.card()
         assert bank.state() == app.state() == ("active", "active")
         assert town.till.redeem(bank.code(), "medical").json()["result"] == "accepted"
@@ -229,7 +211,7 @@ def test_006_a_link_that_the_holder_ends_at_the_phone_is_told(town, wallet):
     with town.app(HOLDER) as bank, wallet.app() as app:
         bank.result_of("sign", town.robot(HOLDER))
         app.result_of("link", town.robot(HOLDER))
-        end_links(town, HOLDER)
+        town.end_links(HOLDER)
         assert "卡状态已在其他渠道变更，已同步。" in bank.card()
         assert bank.state() == ("none", "")
         assert app.state()[0] == "revoked"
@@ -242,7 +224,7 @@ def test_what_is_reported_in_the_app_itself_is_not_told_as_a_change_elsewhere(to
         bank.result_of("sign", robot)
         assert "已挂失" in bank.result_of("loss", robot)
         wait_until(lambda: "card.loss_reported" in (page := bank.card()) and "其他渠道" not in page)
-    stand(town, LOSER, lift_loss)
+    town.stand(LOSER, lift_loss)
     with wallet.app() as app:
         app.result_of("link", robot)
         assert app.result_of("report_loss", robot) == "loss"

@@ -10,6 +10,7 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from cli.story.partner_bank import PYTHONPATH, BankCustomer, BankPlace, choose_b
 from cli.till import Till
 from core.clock import system_clock
 from core.settings import Settings
+from ecard.cards import get_card
 from physical.chip.profiles import CONTACT_2_0, CONTACT_3_0
 from qr.scanning import scan_picture
 from sm.der import write_pem
@@ -140,7 +142,26 @@ class PartnerTown:
     def robot(self, number: int) -> RobotHolder:
         return RobotHolder(self.issuer, self.phones[number])
 
-    def start_bank(self) -> None:
+    def now(self) -> datetime:
+        return system_clock()
+
+    def end_links(self, *numbers: int) -> None:
+        """Be the holders at their phones: end every link of the card."""
+        for number in numbers:
+            phone = self.phones[number]
+            assert phone.sign_in().status_code == 200
+            for carried in phone.call("GET", f"/v1/cards/{phone.card}/carriages").json()["items"]:
+                assert phone.call("POST", f"/v1/cards/{phone.card}/links/{carried['link']}/end").is_success
+
+    def stand(self, number: int, act: Callable[..., None]) -> None:
+        """Be the card centre's staff: move a chip card."""
+        inside = self.inside
+        inside.clock.now = system_clock()
+        with inside.database.transaction() as connection:
+            card = get_card(connection, self.phones[number].card)
+            act(inside.runtime.ground, connection, card.chip_card, actor="test")
+
+    def start_bank(self, slow_seconds: float = 11) -> None:
         ports = [
             "--front-port",
             str(self.place.ports()[0]),
@@ -156,12 +177,12 @@ class PartnerTown:
         self.bank = self.closing.enter_context(running(command, log, {"PYTHONPATH": PYTHONPATH}, self.folder))
         assert b"front" in self.bank.stdout.readline(), tail(log)
 
-    def restart_bank(self, *, lose_database: bool = False) -> None:
+    def restart_bank(self, *, lose_database: bool = False, slow_seconds: float = 11) -> None:
         end(self.bank)
         if lose_database:
             for file in self.place.folder.glob("bank.sqlite3*"):
                 file.unlink()
-        self.start_bank()
+        self.start_bank(slow_seconds)
 
     @contextlib.contextmanager
     def app(self, number: int) -> Iterator[App]:

@@ -65,6 +65,7 @@ class RunningWallet:
     place: WalletPlace
     registered: WalletPlace
     """As the card centre knows it: where news are posted to may be somebody in between."""
+    process: Any = None
 
     @contextlib.contextmanager
     def running(self, *, lose_database: bool = False) -> Iterator[None]:
@@ -73,6 +74,7 @@ class RunningWallet:
                 file.unlink()
         log = self.town.folder / "wallet.log"
         with running(command_of_wallet(self.place), log, {"PATH": os.environ["PATH"]}) as process:
+            self.process = process
             wait_until(lambda: self._answers() or process.poll() is not None)
             assert process.poll() is None, tail(log)
             yield

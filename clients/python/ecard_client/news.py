@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, cast
@@ -14,6 +15,7 @@ from ecard_client import sm2
 from ecard_client import types as t
 from ecard_client.errors import NotProven
 
+_STAMP = re.compile(r"[0-9]{1,12}")
 _SKEW_SECONDS = 300
 
 
@@ -31,7 +33,7 @@ def verify_news(keys: t.NewsKeys, headers: Mapping[str, str], body: bytes, now: 
     given = {name.lower(): value for name, value in headers.items()}
     at = time.time() if now is None else now
     stamp = given.get("webhook-timestamp", "")
-    if not stamp.isascii() or not stamp.isdigit() or abs(int(stamp) - at) > _SKEW_SECONDS:
+    if not _STAMP.fullmatch(stamp) or abs(int(stamp) - at) > _SKEW_SECONDS:
         raise NotProven("the news was not sent now")
     content = f"{given.get('webhook-id')}.{stamp}.".encode() + body
     signatures = [one.partition(",")[::2] for one in given.get("webhook-signature", "").split(" ")]
@@ -39,10 +41,20 @@ def verify_news(keys: t.NewsKeys, headers: Mapping[str, str], body: bytes, now: 
         _holds(key, content, text) for version, text in signatures for key in keys["keys"] if key["version"] == version
     ):
         raise NotProven("no signature of the news holds")
-    message = cast("dict[str, Any]", json.loads(body))
+    message = _read(body)
     if message.get("id") != given.get("webhook-id"):
         raise NotProven("the news has another id inside than outside")
     return cast("t.News", message)
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        message: Any = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NotProven("the news is no JSON") from error
+    if not isinstance(message, dict):
+        raise NotProven("the news is no object")
+    return message
 
 
 def _holds(key: t.NewsKey, content: bytes, text: str) -> bool:

@@ -22,9 +22,19 @@ export function verifyNews(keys: NewsKeys, headers: Headers, body: Buffer, now =
   if (!given.some(([version, text]) => keys.keys.some((key) => key.version === version && holds(key, content, text ?? "")))) {
     throw new NotProven("no signature of the news holds");
   }
-  const message = JSON.parse(body.toString("utf8")) as News;
+  const message = readObject(body);
   if (message.id !== id) throw new NotProven("the news has another id inside than outside");
   return message;
+}
+
+function readObject(body: Buffer): News {
+  try {
+    const read: unknown = JSON.parse(body.toString("utf8"));
+    if (typeof read === "object" && read !== null && !Array.isArray(read)) return read as News;
+  } catch {
+    // told below
+  }
+  throw new NotProven("the news is no object");
 }
 
 function one(given: string | string[] | undefined): string | undefined {

@@ -90,11 +90,11 @@ export class Newsroom {
   async #verify(headers: Headers, body: Buffer): Promise<News> {
     const kept = this.#keys && this.#keys.until > Date.now() ? this.#keys.keys : undefined;
     try {
-      return read(kept ?? (await this.#fetchKeys()), headers, body);
+      return verifyNews(kept ?? (await this.#fetchKeys()), headers, body);
     } catch (fault) {
       const isFresh = (this.#keys?.until ?? 0) > Date.now() + KEYS_LIVE_MS - ASKED_AGAIN_MS;
       if (!kept || isFresh || !(fault instanceof NotProven)) throw fault;
-      return read(await this.#fetchKeys(), headers, body);
+      return verifyNews(await this.#fetchKeys(), headers, body);
     }
   }
 
@@ -102,14 +102,6 @@ export class Newsroom {
     const keys = await this.#configuration.partner.public.getNewsKeys();
     this.#keys = { keys, until: Date.now() + KEYS_LIVE_MS };
     return keys;
-  }
-}
-
-function read(keys: NewsKeys, headers: Headers, body: Buffer): News {
-  try {
-    return verifyNews(keys, headers, body);
-  } catch (fault) {
-    throw fault instanceof SyntaxError || fault instanceof TypeError ? new NewsMalformed("no object") : fault;
   }
 }
 
