@@ -64,7 +64,7 @@ def test_the_page_for_partners_leads_from_nothing_to_a_card_that_is_carried_and_
         env=environment() | {"ROOT": str(ROOT), "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
