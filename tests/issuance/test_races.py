@@ -1,26 +1,33 @@
 """What comes at the same moment: a loss report wins, and there is one card (threats.md E6)."""
 
+import os
 import time
 from functools import partial
 
 import pytest
 import sqlalchemy as sa
 
+from auth.oauth.models import oauth_grants
 from channels.issuance import finishing
 from channels.issuance.finishing import finish_one
+from channels.models import carriages
 from ecard import issuance as enrolled_issuance
 from ecard.cards import find_card_of_chip
 from ecard.models import electronic_cards
 from ecard.standing import report_loss
 from physical.chip.files import read_ef05
 from physical.register import get_chip_card, get_chip_card_by_id
+from qr.models import card_faces
+from tests.channels.carriers import CarryingApp
 from tests.enrollment.attempt import Attempt
 from tests.enrollment.together import together
 from tests.issuance.banks import Bank, make_bank, make_customer
+from tests.oauth.holder import make_holder
 from tests.persons import make_person
 from tests.service import Service
 
-ROUNDS = 25
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "25"))
+"""``RACE_ROUNDS=1000`` for the long run, whose figures stand in docs/performance.md."""
 
 
 def chip_of(service: Service, card) -> str:
@@ -65,7 +72,7 @@ def test_a_card_that_is_lost_while_it_is_issued_is_not_issued(both, monkeypatch,
 
 def test_two_banks_at_once_issue_one_card(both):
     first, second = make_bank(both), make_bank(both)
-    for _ in range(ROUNDS // 3):
+    for _ in range(ROUNDS):
         person = make_customer(both)
         asked = first.ask(person), second.ask(person)
         together(partial(finish_one, first.desk), partial(finish_one, second.desk))
@@ -74,6 +81,25 @@ def test_two_banks_at_once_issue_one_card(both):
         assert (one["state"], other["state"]) == ("issued", "issued")
         assert sorted([one["result"], other["result"]]) == ["001", "002"]
         assert first.card_of(one).id == second.card_of(other).id
+
+
+def test_a_bank_that_issues_while_its_customer_signs_by_redirect_leaves_one_carriage_on_one_link(both):
+    bank, holder = make_bank(both), make_holder(both)
+    app = CarryingApp(both, bank.app, bank.client)
+    for _ in range(ROUNDS):
+        linked, asked = app.link(holder), bank.ask(make_person(1))
+        signed, _ = together(linked.sign, partial(finish_one, bank.desk))
+        bank.work()
+        assert bank.look(asked)["state"] == "issued"
+        # who comes second finds that the other one has moved on, and is told so
+        assert signed.status_code == 201 or signed.json()["code"] in {"carriage_out_of_step", "link_needed"}
+        with both.database.transaction() as connection:
+            carried = connection.execute(carriages.select()).one()
+            live = card_faces.select().where(card_faces.c.ended_at.is_(None))
+            assert [face.card_index for face in connection.execute(live)] == [carried.face]
+            lasting = sa.select(oauth_grants.c.id).where(oauth_grants.c.ended_at.is_(None))
+            assert list(connection.execute(lasting).scalars()) == [carried.link]
+        assert cards(both) == 1
 
 
 def interpose(monkeypatch, module, function: str, act) -> None:
