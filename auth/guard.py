@@ -213,10 +213,11 @@ def _admit_channel(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[s
     Raises ``KeyNotUsable`` before anything is done where no key may sign the answer.
     """
     at = gate()
-    given = read_signed(received_request(at.ground.settings.issuer), at.envelope_secret)
+    received = received_request(at.ground.settings.issuer)
+    given = read_signed(received, at.envelope_secret)
     proven = at.channels.verify(given.unverified)
     channel = request.environ[PROVEN_CHANNEL] = Channel(proven.party, proven.evidence)
-    request.environ[ANSWER_TO] = AnswerTo(request_target(), channel.evidence.nonce, *at.answer_keys().require_signer())
+    request.environ[ANSWER_TO] = AnswerTo(received.target, channel.evidence.nonce, *at.answer_keys().require_signer())
     _require_channel_may(rule, channel)
     with at.ground.database.transaction() as connection:
         spend_nonce(connection, channel.evidence)

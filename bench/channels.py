@@ -11,6 +11,7 @@ from bench.rounds import ratio, take_turns
 from bench.seed import sow
 from bench.services import run_ours
 from bench.stand import Service, open_stand, send
+from bench.switches import measure_switches
 
 _ROUNDS = 5
 _MANY, _EMPTY = 400, 1500
@@ -31,6 +32,7 @@ def run(report: Report) -> None:
         first, _second = (sow_channel(seeded, number, phones) for number in (1, 2))
         with run_ours(stand, seeded) as ours:
             _measure_requests(report, ours, first)
+        measure_switches(report, stand, seeded, partial(_signed_requests, first))
         measure_outbox(report, seeded, phones)
         measure_deliveries(report, stand, seeded, first, phones)
         seeded.runtime.close()

@@ -6,11 +6,9 @@ from flask import current_app
 from auth.blueprints import ApiBlueprint
 from auth.channel_requests import Channel
 from auth.guard import Anyone, DeviceKey, allow
-from channels.certificates import ChannelCertificate, list_certificates
 from channels.desk import ChannelDesk, NewsDesk
 from channels.news import list_news
 from channels.notices import list_notices
-from channels.registry import RegisteredChannel, get_channel
 from channels.schemas import (
     NewsKeysSchema,
     NewsPageSchema,
@@ -20,6 +18,7 @@ from channels.schemas import (
     OwnChannelSchema,
     PlatformCertificatesSchema,
 )
+from channels.shown import show_channel
 from core.clock import to_text
 from core.ground import Ground
 from sm.answer_keys import AnswerKey
@@ -85,11 +84,7 @@ def get_news_keys() -> dict[str, Any]:
 def get_own_channel(caller: Channel) -> dict[str, Any]:
     """See what the register says of the caller: how it stands, what it may do, and when its certificates end."""
     ground = cast("Ground", current_app.extensions["core.ground"])
-    with ground.database.transaction() as connection:
-        channel = get_channel(connection, caller.id)
-        certificates = list_certificates(connection, caller.id)
-    live = [_shown_certificate(certificate) for certificate in certificates if certificate.is_live(ground.clock())]
-    return _shown_channel(channel) | {"serial": caller.serial, "certificates": live}
+    return show_channel(ground.database, caller.id, ground.clock()) | {"serial": caller.serial}
 
 
 @platform.get("")
@@ -112,23 +107,3 @@ def _shown_answer_key(key: AnswerKey) -> dict[str, Any]:
         "not_after": to_text(key.ring_key.not_after),
         "certificate": write_pem("CERTIFICATE", key.certificate.der),
     }
-
-
-def _shown_channel(channel: RegisteredChannel) -> dict[str, Any]:
-    return {
-        "id": channel.id,
-        "name_zh": channel.name_zh,
-        "name_en": channel.name_en,
-        "class": channel.channel_class,
-        "tier": channel.tier,
-        "above": channel.above,
-        "standing": channel.standing,
-        "scopes": list(channel.scopes),
-        "algorithms": list(channel.algorithms),
-        "requests_per_minute": channel.requests_per_minute,
-    }
-
-
-def _shown_certificate(certificate: ChannelCertificate) -> dict[str, Any]:
-    begins, ends = to_text(certificate.not_before), to_text(certificate.not_after)
-    return {"serial": certificate.serial, "not_before": begins, "not_after": ends}

@@ -39,7 +39,7 @@ def find_signing_channel(database: Database, channel: str, serial: str) -> Signi
     if not rows:
         return None
     row = rows[0]
-    above, scopes = row[1], _listed(row[4])
+    above, scopes = row[1], listed(row[4])
     standing = effective_standing(row[2], row[3])
     limits = ((row[0], row[7]),) if above is None else ((row[0], row[7]), (above, row[8]))
     return SigningChannel(
@@ -47,8 +47,8 @@ def find_signing_channel(database: Database, channel: str, serial: str) -> Signi
         above=above,
         may_call=standing in MAY_CALL,
         is_live=standing == "live",
-        scopes=frozenset(scopes if above is None else set(scopes) & set(_listed(row[5]))),
-        algorithms=frozenset(_listed(row[6])),
+        scopes=frozenset(scopes if above is None else set(scopes) & set(listed(row[5]))),
+        algorithms=frozenset(listed(row[6])),
         limits=limits,
         serial=row[9],
         public_key=bytes.fromhex(row[10]),
@@ -81,14 +81,14 @@ def _find_trying_channel(database: Database, channel: str) -> SigningChannel | N
     if not rows or effective_standing(rows[0][2], rows[0][3]) != "sandbox":
         return None
     row = rows[0]
-    scopes = set(_listed(row[4]))
+    scopes = set(listed(row[4]))
     return SigningChannel(
         id=row[0],
         above=row[1],
         may_call=True,
         is_live=False,
-        scopes=frozenset(scopes if row[1] is None else scopes & set(_listed(row[5]))),
-        algorithms=frozenset(_listed(row[6])),
+        scopes=frozenset(scopes if row[1] is None else scopes & set(listed(row[5]))),
+        algorithms=frozenset(listed(row[6])),
         limits=((row[0], row[7]),),
         serial=PUBLISHED_SERIAL,
         public_key=PUBLISHED_KEY,
@@ -105,6 +105,6 @@ def limits_of_client(database: Database, client: str) -> Sequence[tuple[str, int
     return [(channel, most) for row in rows for channel, most in (row[:2], row[2:]) if channel is not None]
 
 
-def _listed(value: Any) -> Sequence[str]:
+def listed(value: Any) -> Sequence[str]:
     """Take a JSON column as a list: psycopg decodes it, sqlite3 hands over its text."""
     return list(json.loads(value) if isinstance(value, str) else value)

@@ -34,7 +34,8 @@ Millis = sa.BigInteger()
 RowNumber = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 _POSTGRES_OPTIONS = "-c statement_timeout=10000 -c lock_timeout={lock} -c idle_in_transaction_session_timeout=30000"
-_LOOK_OPTIONS = {"connect_timeout": 5, "options": "-c statement_timeout=10000 -c default_transaction_read_only=on"}
+_LOOK_OPTIONS = "-c statement_timeout=10000 -c default_transaction_read_only=on"
+_NOTE_OPTIONS = "-c statement_timeout=10000 -c lock_timeout=1000 -c synchronous_commit=off"
 _WAL_TRIES, _WAL_PAUSE = 100, 0.05
 _VALUE = re.compile(r"(?<!:):([a-z]\w*)")
 _PREPARED = "core.prepared"
@@ -112,13 +113,13 @@ def _selected_from_first(insert: str) -> str:
     return f"{head} SELECT {rest.removesuffix(')')} FROM first"  # noqa: S608 - of statements in the code
 
 
-class _Look:
+class _Single:
     """A connection for single statements: each is its own transaction, one journey instead of three."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, settings: str) -> None:
         dialect: Any = engine.dialect
         arguments, options = dialect.create_connect_args(engine.url)
-        self._arguments, self._options = arguments, {**_LOOK_OPTIONS, **options}
+        self._arguments, self._options = arguments, {"connect_timeout": 5, "options": settings, **options}
         self._driver: psycopg.Connection[tuple[Any, ...]] | None = None
         self._prepared: Prepared = {}
 
@@ -149,7 +150,8 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 4, lock_milliseconds: int = 5000) -> None:
         self._engine = _open_engine(url, pool_size, lock_milliseconds)
         self._thread = threading.local()
-        self._looks: list[_Look] = []
+        self._looks: list[_Single] = []
+        self._notes: list[_Single] = []
 
     @property
     def engine(self) -> Engine:
@@ -196,19 +198,33 @@ class Database:
         if not self.is_postgresql or getattr(self._thread, "connection", None) is not None:
             with self.transaction() as connection:
                 return statement.run(connection, values)
-        look = self._take_look()
+        return self._alone(self._looks, _LOOK_OPTIONS, statement, values)
+
+    def note(self, statement: Statement, values: Mapping[str, Any]) -> None:
+        """Write by one statement that is a transaction of its own, and do not wait until it is on the disk.
+
+        For what may be missing after a crash, and may be sent twice where a connection dies. Raises
+        ``DatabaseUnavailable``.
+        """
+        if self.is_postgresql:
+            self._alone(self._notes, _NOTE_OPTIONS, statement, values)
+            return
+        with self.transaction() as connection:
+            statement.run(connection, values)
+
+    def _alone(
+        self, kept: list[_Single], settings: str, statement: Statement, values: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
         try:
-            return look.run(statement, values)
+            single = kept.pop()  # asked first, another thread could take the last one in between
+        except IndexError:
+            single = _Single(self._engine, settings)
+        try:
+            return single.run(statement, values)
         except _DRIVER_FAULTS as fault:
             raise DatabaseUnavailable(type(fault).__name__, retry_after=2) from fault
         finally:
-            self._looks.append(look)  # as many as ever looked at the same time
-
-    def _take_look(self) -> _Look:
-        try:
-            return self._looks.pop()  # asked first, another thread could take the last one in between
-        except IndexError:
-            return _Look(self._engine)
+            kept.append(single)  # as many as there ever were at the same time
 
     def require_durable(self) -> None:
         """Refuse a PostgreSQL that may forget what it has acknowledged (trust.md, figure 36)."""
@@ -225,8 +241,9 @@ class Database:
             connection.execute(sa.text("SELECT 1"))
 
     def close(self) -> None:
-        while self._looks:
-            self._looks.pop().close()
+        for kept in (self._looks, self._notes):
+            while kept:
+                kept.pop().close()
         self._engine.dispose()
 
 

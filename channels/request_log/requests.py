@@ -22,6 +22,7 @@ KEPT_DAYS = 7
 _KEEP = Statement(
     "INSERT INTO channel_requests (id, channel, arrived_at, method, route, status, code, algorithm, serial)"
     " VALUES (:id, :channel, :arrived_at, :method, :route, :status, :code, :algorithm, :serial)"
+    " ON CONFLICT DO NOTHING"
 )
 
 
@@ -54,7 +55,10 @@ class LoggedRequest:
 
 
 def keep_request(database: Database, request: LoggedRequest) -> None:
-    """Keep a request in a transaction of its own: a refusal, whose transaction comes to nothing, is kept too."""
+    """Keep a request apart from its own transaction: a refusal, whose transaction comes to nothing, is kept too.
+
+    The answer does not wait for the disk: what proves a request is its evidence, the log only helps.
+    """
     values = {
         "id": request.id,
         "channel": request.channel,
@@ -66,8 +70,7 @@ def keep_request(database: Database, request: LoggedRequest) -> None:
         "algorithm": request.algorithm,
         "serial": request.serial,
     }
-    with database.transaction() as connection:
-        _KEEP.run(connection, values)
+    database.note(_KEEP, values)
 
 
 def list_requests(

@@ -73,3 +73,49 @@ def test_what_goes_together_is_written_only_if_the_first_has_won(database):
             outcomes.append(together.run(connection, {"a": 1, "b": 2, "c": '{"d": 3}'}))
     assert outcomes == [[(1,)], [], []]
     assert len(database.look(Statement("SELECT b FROM told WHERE b = :b"), {"b": 2})) == 1
+
+
+# ── Notes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+NOTE = Statement("INSERT INTO noted (a) VALUES (:a)")
+READ = Statement("SELECT a FROM noted ORDER BY a")
+
+
+@pytest.fixture
+def noted(database):
+    with database.transaction() as connection:
+        connection.exec_driver_sql("CREATE TABLE noted (a integer)")
+    yield database
+    with database.transaction() as connection:
+        connection.exec_driver_sql("DROP TABLE noted")
+
+
+def test_a_note_is_there_at_once_for_everybody(noted):
+    noted.note(NOTE, {"a": 1})
+    assert noted.look(READ, {}) == [(1,)]
+
+
+def test_notes_of_many_threads_are_all_there(noted):
+    threads = [threading.Thread(target=noted.note, args=(NOTE, {"a": number})) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert noted.look(READ, {}) == [(number,) for number in range(16)]
+
+
+def test_a_note_that_cannot_be_written_says_so(postgres_url):
+    database = Database(postgres_url)
+    try:
+        database.note(ONE, {"wanted": 1})
+        with database.transaction() as connection:
+            connection.exec_driver_sql("CREATE TABLE held (a integer)")
+        with database.transaction() as connection:
+            connection.exec_driver_sql("LOCK TABLE held")
+            with pytest.raises(DatabaseUnavailable):  # after a second, not after the statement's ten
+                database.note(Statement("INSERT INTO held (a) VALUES (:a)"), {"a": 1})
+    finally:
+        with database.transaction() as connection:
+            connection.exec_driver_sql("DROP TABLE held")
+        database.close()
