@@ -121,7 +121,7 @@ def record_news_of(connection: Connection, event: Event, carrier: Carrier, at: d
 
 
 def _told_of(event: Event, carriers: Carriers) -> Sequence[Carrier]:
-    """Find whom an event concerns (decision 0017): all that carry the card, whose link rested on a phone, or one alone.
+    """Find whom an event concerns (decision 0026): all that carry the card, whose link rested on a phone, or one alone.
 
     An issuance that was refused, and a day, are about no card: their news stands under the issuance's id, or the day.
     """

@@ -13,6 +13,7 @@ from channels.settling import SCHEDULE, settle_deliveries
 from channels.webhooks import PATIENCE, deliver_some, list_deliveries
 from core.errors import Unavailable
 from tests.channels.news_of_tests import CARDS, happen, make_told_partner, tell, with_post
+from tests.channels.test_destinations import HOSTILE_ADDRESSES
 from tests.channels.test_webhooks import Answers
 
 CARD = CARDS[0]
@@ -160,6 +161,20 @@ def test_addresses_take_turns_by_what_has_waited_longest(partner):
     desk = with_post(partner.service, network)
     assert [deliver_some(desk) for _ in range(3)] == [4, 4, 0]
     assert len({url for url, *_ in network.sent[:4]}) == 1
+
+
+def test_no_hostile_address_that_a_name_leads_to_meanwhile_is_connected_to(partner):
+    happened(partner, 1)
+    network = Answers(204)
+    good = with_post(partner.service, network)
+    assert deliver_some(good) == 1
+    for address in HOSTILE_ADDRESSES:
+        happened(partner, 1)
+        assert deliver_some(replace(good, resolve=lambda *_, given=address: [given]), most=1) == 1
+        partner.service.clock.step(SCHEDULE[0])
+    assert len(network.sent) == 1  # the good one
+    refused = {one.reason for one in deliveries(partner) if one.position > 1 and one.tries}
+    assert refused == {"destination_not_allowed"}
 
 
 def test_nothing_is_claimed_of_an_address_that_ended_or_pauses(partner):

@@ -200,6 +200,10 @@ def test_nothing_is_found_in_a_right_request():
     assert examined.base == GOOD.base()
 
 
+def test_more_than_ten_typical_mistakes_are_planted():
+    assert len({code for code, _ in PLANTED.values()}) > 10
+
+
 @pytest.mark.parametrize("name", PLANTED)
 def test_each_typical_mistake_is_found_from_the_request_alone(name):
     code, sent = PLANTED[name]

@@ -94,7 +94,12 @@ def test_a_stopped_channel_is_refused_in_every_worker_within_a_second(town, end)
         else:
             move(town.inside, inside.channel, "suspended")
 
-    latest, seen = last_accepted(outside(town, inside), stop)
+    # a connection for each request: the kernel deals them out to all worker processes
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=town.processes.address, timeout=60, limits=limits, trust_env=False) as http:
+        partner = outside(town, inside)
+        latest, seen = last_accepted(replace(partner, service=replace(partner.service, http=http)), stop)
+    assert len(town.processes.workers()) >= 2
     assert latest < WITHIN, seen
     assert set(seen) == {200, 401}
 

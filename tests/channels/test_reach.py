@@ -1,4 +1,4 @@
-"""Who is told of which kind of event: the table of decision 0017, row by row, and no kind that does not stand in it."""
+"""Who is told of which kind of event: the table of decision 0026, row by row, and no kind that does not stand in it."""
 
 import ast
 import re
@@ -21,8 +21,9 @@ __all__ = ["fresh"]
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("auth", "ecard", "physical", "qr", "channels", "core", "web", "cli")
-TABLE = re.compile(r"^\| `([a-z_.]+)` \| ([^|]+) \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
-ROWS = TABLE.findall((ROOT / "docs/decisions/0017-news-for-channels.md").read_text(encoding="utf-8"))
+TABLE = re.compile(r"^\| (`[a-z_.`, ]+`) \| ([^|]+) \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
+PAGE = (ROOT / "docs/decisions/0026-who-is-told-what.md").read_text(encoding="utf-8")
+ROWS = [(kind, *who) for kinds, *who in TABLE.findall(PAGE) for kind in re.findall(r"`([^`]+)`", kinds)]
 NAMED_BY = {
     "auth/login/endings.py": {"device.ended", "consent.ended"},
     "ecard/standing.py": {"card.loss_reported", "card.loss_lifted", "card.cancelled"},

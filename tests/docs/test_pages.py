@@ -90,6 +90,12 @@ def test_each_named_test_and_file_exists(page):
     assert [name for name in code_in(prose_of(ROOT / page)) if "/" in name and not is_there(name)] == []
 
 
+def test_each_test_that_shows_a_figure_exists():
+    named = [name for name in code_in(text_of(ROOT / "docs/performance.md")) if name.startswith("tests/")]
+    assert len(named) >= 10
+    assert [name for name in named if not is_there(name)] == []
+
+
 def is_there(name: str) -> bool:
     path, _, test = name.partition("::")
     file = ROOT / path
