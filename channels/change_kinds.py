@@ -29,6 +29,7 @@ from channels.errors import AboveStandsLower, ChangeOutdated, ChannelWithoutCert
 from channels.models import channels
 from channels.registry import RegisteredChannel, get_channel, list_channels_below, require_terms
 from channels.sandbox.cards import end_all_cards
+from channels.sandbox.clock import reset_clock
 from channels.sandbox.switches import clear_switches
 from channels.standing import MAY_CALL, STOPS, require_transition, stands_below
 from core.clock import to_millis
@@ -100,6 +101,7 @@ def _change_worlds(desk: ChannelDesk, connection: Connection, channel: Registere
         clear_switches(connection, channel.id)
     if detail["from"] == "sandbox":
         end_all_cards(ground, connection, channel.id)
+        reset_clock(connection, channel.id, ground.clock())
     if detail["to"] == "sandbox" and channel.client is not None:
         end_grants_of_client(ground, connection, channel.client, because="sandbox", actor=channel.id)
 

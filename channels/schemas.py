@@ -34,6 +34,10 @@ class CertificateSchema(Schema):
     not_after = fields.String(
         required=True, metadata={"format": "date-time", "description": "good until strictly before"}
     )
+    ends_soon = fields.Boolean(
+        required=True,
+        metadata={"description": "within 30 days; in the sandbox by its time", "example": False},
+    )
 
 
 class OwnChannelSchema(Schema):

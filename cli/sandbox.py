@@ -15,6 +15,7 @@ from cli.partner import ADDRESS, by_partner, opened_http, read_identity, send_si
 
 Command = Callable[..., Any]
 _CARDS = "/v1/sandbox/cards"
+_CLOCK = "/v1/sandbox/clock"
 
 
 def asking(command: Command) -> Command:
@@ -75,9 +76,20 @@ def take(context: click.Context, /, scanned: str, audience: int, **partner: Any)
 @sandbox.command()
 @asking
 def reset(context: click.Context, /, **partner: Any) -> None:
-    """Begin anew: end all your made-up cards."""
+    """Begin anew: end all your made-up cards, and put the time back."""
     _ask(context, "DELETE", "/v1/sandbox", None, **partner)
     click.echo("the sandbox is empty")
+
+
+@sandbox.command()
+@click.option("--advance", type=click.IntRange(1), metavar="SECONDS", help="So much further; back by `reset` alone.")
+@asking
+def clock(context: click.Context, /, advance: int | None, **partner: Any) -> None:
+    """See or put on the time of your sandbox: codes, links and the next tries of news come to their end by it."""
+    stands = _ask(context, "GET", _CLOCK, None, **partner)
+    if advance is not None:
+        stands = _ask(context, "PUT", _CLOCK, {"offset_seconds": stands["offset_seconds"] + advance}, **partner)
+    click.echo(f"{stands['now']} ({stands['offset_seconds']} seconds ahead)")
 
 
 def _card(context: click.Context, given: str | None, /, **partner: Any) -> str:

@@ -38,6 +38,7 @@ from channels.carriage.sign import SYNC, sign_in_app
 from channels.desk import CarriageDesk
 from channels.errors import CarriagePaused
 from channels.registry import RegisteredChannel, get_channel
+from channels.sandbox.clock import sandbox_time
 from channels.sandbox.till import list_trial_uses
 from core.clock import to_text
 from core.errors import Missing
@@ -101,8 +102,10 @@ def post_carriage_code(caller: Partner, given: dict[str, Any]) -> dict[str, Any]
     """Get a code to show in your app. It dies with the carriage, and its use is recorded with your channel."""
     with desk().ground.database.transaction() as connection:
         carriage = require_own_carriage(desk(), connection, caller)
-        asked = given | {"use": "test"} if carriage.is_made_up else given  # of a class that no counter takes
-        presented = present_face(desk().codes, _face(carriage), **asked, randomness=secrets.token_bytes)
+        if carriage.is_made_up:  # of a class that no counter takes, and of the sandbox's time
+            at = sandbox_time(connection, carriage.channel, desk().ground.clock())
+            given = given | {"use": "test", "at": at}
+        presented = present_face(desk().codes, _face(carriage), **given, randomness=secrets.token_bytes)
     expires_at, life = to_text(presented.expires_at), presented.life_seconds
     return {"code": presented.digits, "kind": presented.kind, "expires_at": expires_at, "life": life}
 

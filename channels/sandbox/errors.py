@@ -21,6 +21,15 @@ class SandboxFull(Refusal):
     next_zh = "请向社保卡中心申请新的沙箱渠道。"
 
 
+class ClockOnlyForward(Refusal):
+    kind = Kind.CONFLICT
+    code = "clock_only_forward"
+    title_en = "The sandbox's time goes forward only."
+    title_zh = "沙箱时间只能向前调整。"
+    next_en = "Begin anew with DELETE /v1/sandbox: that puts it back."
+    next_zh = "如需恢复，请调用 DELETE /v1/sandbox 重置沙箱。"
+
+
 class DevelopmentOnly(Refusal):
     kind = Kind.FORBIDDEN
     code = "development_only"

@@ -24,3 +24,12 @@ sandbox_redemptions = sa.Table(
     sa.Column("redeemed_at", Millis, nullable=False),
 )
 """Codes of made-up cards that the sandbox's till has taken."""
+
+sandbox_clocks = sa.Table(
+    "sandbox_clocks",
+    metadata,
+    sa.Column("channel", sa.String(40), sa.ForeignKey("channels.id"), primary_key=True),
+    sa.Column("ahead_seconds", sa.Integer, nullable=False),
+    sa.Column("changed_at", Millis, nullable=False),
+)
+"""How far each channel has put its sandbox's time ahead of ours."""

@@ -1,6 +1,7 @@
 from typing import Any, cast
 
 from flask import current_app
+from sqlalchemy.engine import Connection
 
 from auth.blueprints import ApiBlueprint
 from auth.channel_requests import Channel
@@ -14,16 +15,19 @@ from channels.sandbox.cards import (
     make_card,
     require_own_sandbox,
 )
+from channels.sandbox.clock import put_clock, reset_clock, sandbox_time, seconds_ahead
 from channels.sandbox.desk import SandboxDesk
 from channels.sandbox.holder_acts import HOLDER_ACTS, answer_login
 from channels.sandbox.made_up import PASSWORD
 from channels.sandbox.schemas import (
     AnsweredLoginSchema,
     AnswerLoginSchema,
+    ClockSchema,
     HolderActSchema,
     MadeUpCardSchema,
     MadeUpCardsSchema,
     MakeCardSchema,
+    SandboxTimeSchema,
     SwitchesSchema,
     TakeCodeSchema,
     TakenCodeSchema,
@@ -171,10 +175,43 @@ def post_redemption(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
 @allow(Channel, scope=SCOPE, sandbox=True)
 @sandbox.response(204)
 def delete_sandbox(caller: Channel) -> None:
-    """Begin anew: end all your made-up cards, with their links and carriages. News that you have had stay."""
+    """Begin anew: end all your made-up cards with their links, and put the time back. News that you have had stay."""
     with desk().ground.database.transaction() as connection:
         channel = require_own_sandbox(desk(), connection, caller.id)
         end_all_cards(desk().ground, connection, channel.id)
+        reset_clock(connection, channel.id, desk().ground.clock())
+
+
+# ── The sandbox's time ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@sandbox.put("/clock")
+@allow(Channel, scope=SCOPE, sandbox=True, idempotent="own")
+@sandbox.arguments(ClockSchema())
+@sandbox.response(200, SandboxTimeSchema)
+def put_sandbox_clock(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
+    """Put the sandbox's time ahead of ours, so that codes, links and the next tries of your news come to their end.
+
+    Nothing else follows it: signatures, tokens, limits and what news tell stay in our time.
+    """
+    with desk().ground.database.transaction() as connection:
+        channel = require_own_sandbox(desk(), connection, caller.id)
+        put_clock(connection, channel.id, given["offset_seconds"], desk().ground.clock())
+        return _shown_time(connection, channel.id)
+
+
+@sandbox.get("/clock")
+@allow(Channel, scope=SCOPE, sandbox=True)
+@sandbox.response(200, SandboxTimeSchema)
+def get_sandbox_clock(caller: Channel) -> dict[str, Any]:
+    """See what time it is in your sandbox."""
+    with desk().ground.database.transaction() as connection:
+        return _shown_time(connection, require_own_sandbox(desk(), connection, caller.id).id)
+
+
+def _shown_time(connection: Connection, channel: str) -> dict[str, Any]:
+    now = sandbox_time(connection, channel, desk().ground.clock())
+    return {"offset_seconds": seconds_ahead(connection, channel), "now": to_text(now)}
 
 
 def _shown(card: MadeUpCard) -> dict[str, Any]:

@@ -1,7 +1,10 @@
+from typing import Any
+
 from marshmallow import Schema, fields, validate
 
 from auth.schemas import Whole
 from channels.news import NEWS_KINDS
+from channels.sandbox.clock import MOST_SECONDS
 from channels.sandbox.holder_acts import HOLDER_ACTS
 from channels.sandbox.made_up import PASSWORD
 from channels.sandbox.switches import MOST_DELAY, MOST_TIMES, NEWS_FAULTS, STATUSES
@@ -143,3 +146,17 @@ class TakenCodeSchema(Schema):
     purpose = fields.String(required=True, metadata={"description": "always test", "example": "test"})
     rendering = fields.String(required=True, metadata={"enum": ["signed", "counter"], "example": "signed"})
     redeemed_at = fields.String(required=True, metadata={"format": "date-time"})
+
+
+def _offset(**more: Any) -> fields.Integer:
+    described = {"description": "how far the sandbox's time is ahead of ours", "example": 3600}
+    return fields.Integer(required=True, metadata=described, **more)
+
+
+class ClockSchema(Schema):
+    offset_seconds = _offset(strict=True, validate=validate.Range(0, MOST_SECONDS))
+
+
+class SandboxTimeSchema(Schema):
+    offset_seconds = _offset()
+    now = fields.String(required=True, metadata={"format": "date-time", "description": "in the sandbox"})

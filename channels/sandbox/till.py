@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from channels.sandbox.clock import sandbox_time
 from channels.sandbox.desk import SandboxDesk
 from channels.sandbox.errors import SandboxFull
 from channels.sandbox.models import sandbox_redemptions
@@ -37,7 +38,8 @@ def take_code(
     """
     codes = desk.carriage.codes
     place = Place(f"sandbox:{channel}", _PURPOSE, frozenset({audience}))
-    code = verify_scanned(codes, scanned, place)
+    live_at = sandbox_time(connection, channel, desk.ground.clock())
+    code = verify_scanned(codes, scanned, place, live_at=live_at)
     card = lock_any_card(codes, connection, code)
     if card.sandbox != channel or card.channel != channel:
         raise CodeUnknown

@@ -15,6 +15,8 @@ from tests.service import ISSUER, Service
 
 CARDS, TILL, SANDBOX = "/v1/sandbox/cards", "/v1/sandbox/redemptions", "/v1/sandbox"
 
+CLOCK = "/v1/sandbox/clock"
+
 
 @dataclass
 class Trial:

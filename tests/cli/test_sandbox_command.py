@@ -91,3 +91,11 @@ def test_without_a_card_nobody_answers(ecard):
 
 def test_a_card_s_name_cannot_lead_elsewhere(ecard):
     assert "404 not_found" in ecard("holder", "cancel", "--card", "../../channel?x=").stderr
+
+
+def test_the_time_is_seen_and_put_on(trial, ecard):
+    assert done(ecard("clock")).endswith("(0 seconds ahead)\n")
+    for total in (60, 120):
+        assert done(ecard("clock", "--advance", "60")).endswith(f"({total} seconds ahead)\n")
+    done(ecard("reset"))
+    assert done(ecard("clock")).endswith("(0 seconds ahead)\n")

@@ -79,6 +79,7 @@ def test_the_page_for_partners_leads_from_nothing_to_a_card_that_is_carried_and_
         "沙箱收银台",
         '"standing": "suspended"',
         "carriage.ended",
+        "(86400 seconds ahead)",
         "the sandbox is empty",
         '"result": "001"',
         '"result": "006"',

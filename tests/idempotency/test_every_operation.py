@@ -31,6 +31,7 @@ OWN = {
     "POST /v1/sandbox/signature-examinations",  # explains
     "POST /v1/channel/signature-examinations",
     "PUT /v1/sandbox/switches",  # sets what it says, however often
+    "PUT /v1/sandbox/clock",
 }
 """What needs no kept answer: it writes nothing, or knows its own repetitions."""
 IDS = {

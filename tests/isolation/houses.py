@@ -32,6 +32,7 @@ FILLED: dict[str, dict[str, Any]] = {
     "PUT /v1/sandbox/switches": {"answers": None, "news": None},
     "POST /v1/h5-entries": {"act": "sign", "state": "st", "code_challenge": "x" * 43, "dpop_jkt": "x" * 43},
     "POST /v1/sandbox/cards": {"level": "L3"},
+    "PUT /v1/sandbox/clock": {"offset_seconds": 0},
     "POST /v1/sandbox/cards/{made_up_card}/acts": {"act": "reset_password"},
     "POST /v1/sandbox/cards/{made_up_card}/logins": {"code": "BCDF-GHJK"},
     "POST /v1/sandbox/redemptions": {"code": UNKNOWN_CODE},

@@ -36,7 +36,7 @@ VALUES = {
     *(("query", name) for name in ("part",)),
     *(("body", name) for name in ("act", "state", "nonce", "redirect_uri", "code_challenge", "dpop_jkt")),  # of a page
     *(("body", name) for name in ("answers", "news")),  # switches of the sender's own sandbox
-    *(("body", name) for name in ("level", "act", "decision", "code")),  # of the sender's own made-up cards
+    *(("body", name) for name in ("level", "act", "decision", "code", "offset_seconds")),  # of the sender's sandbox
     *(("body", name) for name in ("method", "target", "body", "body_base64", "base_string", "base_string_base64")),
 }
 """What names nothing that anybody has."""

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.channels.partners import make_partner
-from tests.channels.trials import CARDS, SANDBOX, TILL, make_trial
+from tests.channels.trials import CARDS, CLOCK, SANDBOX, TILL, make_trial
 from tests.service import Service
 from web.app import create_app
 from web.worker import Worker
@@ -59,4 +59,7 @@ def play_with_made_up_cards(service: Service) -> None:
     trial.answer(card, "BCDF-GHJK")
     trial.answer({"card": "crd_1"}, "BCDF-GHJK")
     trial.ask("POST", TILL, code="81")
+    for seconds in (60, 0):
+        trial.ask("PUT", CLOCK, offset_seconds=seconds)
+    trial.ask("GET", CLOCK)
     trial.ask("DELETE", SANDBOX)

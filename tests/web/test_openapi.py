@@ -343,6 +343,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /v1/channel/signature-examinations": {"method": "GET", "target": "/v1/channel", "header_fields": {}},
     "POST /v1/sandbox/news": {"kind": "card.issued"},
     "POST /v1/sandbox/cards": {"level": "L3"},
+    "PUT /v1/sandbox/clock": {"offset_seconds": 0},
     "POST /v1/sandbox/cards/{made_up_card}/acts": {"act": "report_loss"},
     "POST /v1/sandbox/cards/{made_up_card}/logins": {"code": "BCDF-GHJK"},
     "POST /v1/sandbox/redemptions": {"code": UNKNOWN_CODE},

@@ -172,7 +172,8 @@ class ChannelCalls:
         return cast("t.NewsPage", self._sender.send("GET", "/v1/news", query={"after": after, "limit": limit}))
 
     def delete_sandbox(self) -> None:
-        """Begin anew: end all your made-up cards, with their links and carriages. News that you have had stay.
+        """Begin anew: end all your made-up cards with their links, and put the time back. News that you have had
+        stay.
 
         Scope: carriage.
         """
@@ -222,6 +223,23 @@ class ChannelCalls:
         Scope: carriage.
         """
         return cast("t.AnsweredLogin", self._sender.send("POST", f"/v1/sandbox/cards/{quote(made_up_card, safe='')}/logins", body=body, idempotency_key=idempotency_key))
+
+    def get_sandbox_clock(self) -> t.SandboxTime:
+        """See what time it is in your sandbox.
+
+        Scope: carriage.
+        """
+        return cast("t.SandboxTime", self._sender.send("GET", "/v1/sandbox/clock"))
+
+    def put_sandbox_clock(self, body: t.Clock) -> t.SandboxTime:
+        """Put the sandbox's time ahead of ours, so that codes, links and the next tries of your news come to
+        their end.
+
+        Nothing else follows it: signatures, tokens, limits and what news tell stay in our time.
+
+        Scope: carriage.
+        """
+        return cast("t.SandboxTime", self._sender.send("PUT", "/v1/sandbox/clock", body=body))
 
     def post_sandbox_news(self, body: t.TrialNews, *, idempotency_key: str | None = None) -> t.News:
         """Have news of a kind told to you: recorded, signed, posted to your addresses and retried as real news

@@ -145,6 +145,8 @@ Certificate = TypedDict(
         "not_before": str,
         # good until strictly before
         "not_after": str,
+        # within 30 days; in the sandbox by its time
+        "ends_soon": bool,
     },
 )
 """One certificate."""
@@ -167,6 +169,15 @@ ClaimedRequest = TypedDict(
     },
 )
 """One claimed request."""
+
+Clock = TypedDict(
+    "Clock",
+    {
+        # how far the sandbox's time is ahead of ours
+        "offset_seconds": int,
+    },
+)
+"""One clock."""
 
 Code = TypedDict(
     "Code",
@@ -500,6 +511,8 @@ PlatformCertificate = TypedDict(
         "not_before": str,
         # good until strictly before
         "not_after": str,
+        # within 30 days; in the sandbox by its time
+        "ends_soon": bool,
         # next, current or retired
         "state": str,
         # PEM
@@ -532,6 +545,17 @@ Problem = TypedDict(
     },
 )
 """One problem."""
+
+SandboxTime = TypedDict(
+    "SandboxTime",
+    {
+        # how far the sandbox's time is ahead of ours
+        "offset_seconds": int,
+        # in the sandbox
+        "now": str,
+    },
+)
+"""One sandbox time."""
 
 ShownUse = TypedDict(
     "ShownUse",

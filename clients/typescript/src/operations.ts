@@ -132,8 +132,8 @@ export class ChannelCalls {
   }
 
   /**
-   * Begin anew: end all your made-up cards, with their links and carriages. News that you have had stay.
-   * Scope: carriage.
+   * Begin anew: end all your made-up cards with their links, and put the time back. News that you have had
+   * stay. Scope: carriage.
    */
   async deleteSandbox(): Promise<void> {
     await this.#sender.send({ method: "DELETE", path: "/v1/sandbox" });
@@ -166,6 +166,20 @@ export class ChannelCalls {
    */
   async postSandboxCardLogins(madeUpCard: string, body: t.AnswerLogin, options: { idempotencyKey?: string } = {}): Promise<t.AnsweredLogin> {
     return (await this.#sender.send({ method: "POST", path: `/v1/sandbox/cards/${encodeURIComponent(madeUpCard)}/logins`, body, idempotencyKey: options.idempotencyKey })) as t.AnsweredLogin;
+  }
+
+  /** See what time it is in your sandbox. Scope: carriage. */
+  async getSandboxClock(): Promise<t.SandboxTime> {
+    return (await this.#sender.send({ method: "GET", path: "/v1/sandbox/clock" })) as t.SandboxTime;
+  }
+
+  /**
+   * Put the sandbox's time ahead of ours, so that codes, links and the next tries of your news come to their
+   * end. Nothing else follows it: signatures, tokens, limits and what news tell stay in our time. Scope:
+   * carriage.
+   */
+  async putSandboxClock(body: t.Clock): Promise<t.SandboxTime> {
+    return (await this.#sender.send({ method: "PUT", path: "/v1/sandbox/clock", body })) as t.SandboxTime;
   }
 
   /**

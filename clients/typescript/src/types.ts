@@ -108,6 +108,8 @@ export interface Certificate {
   not_before: string;
   /** good until strictly before */
   not_after: string;
+  /** within 30 days; in the sandbox by its time */
+  ends_soon: boolean;
 }
 
 /** One claimed request. */
@@ -124,6 +126,12 @@ export interface ClaimedRequest {
   base_string?: string;
   /** the same in base64, for what is no UTF-8; counts where both are given */
   base_string_base64?: string;
+}
+
+/** One clock. */
+export interface Clock {
+  /** how far the sandbox's time is ahead of ours */
+  offset_seconds: number;
 }
 
 /** One code. */
@@ -389,6 +397,8 @@ export interface PlatformCertificate {
   not_before: string;
   /** good until strictly before */
   not_after: string;
+  /** within 30 days; in the sandbox by its time */
+  ends_soon: boolean;
   /** next, current or retired */
   state: string;
   /** PEM */
@@ -412,6 +422,14 @@ export interface Problem {
   detail?: string;
   next_step: string;
   request_id: string;
+}
+
+/** One sandbox time. */
+export interface SandboxTime {
+  /** how far the sandbox's time is ahead of ours */
+  offset_seconds: number;
+  /** in the sandbox */
+  now: string;
 }
 
 /** One shown use. */
