@@ -34,6 +34,9 @@ class CertificateSchema(Schema):
     not_after = fields.String(
         required=True, metadata={"format": "date-time", "description": "good until strictly before"}
     )
+
+
+class OwnCertificateSchema(CertificateSchema):
     ends_soon = fields.Boolean(
         required=True,
         metadata={"description": "within 30 days; in the sandbox by its time", "example": False},
@@ -55,7 +58,7 @@ class OwnChannelSchema(Schema):
     requests_per_minute = fields.Integer(required=True, metadata={"example": 600})
     serial = fields.String(required=True, metadata={"description": "the certificate that signed this request"})
     certificates = fields.List(
-        fields.Nested(CertificateSchema), required=True, metadata={"description": "those that are live"}
+        fields.Nested(OwnCertificateSchema), required=True, metadata={"description": "those that are live"}
     )
 
 

@@ -57,6 +57,7 @@ def pasted() -> str:
     return f"trap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n{listening}"
 
 
+@pytest.mark.timeout(500)
 def test_the_page_for_partners_leads_from_nothing_to_a_card_that_is_carried_and_ended(checkout):
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", pasted()],

@@ -138,19 +138,6 @@ Carriages = TypedDict(
 )
 """One carriages."""
 
-Certificate = TypedDict(
-    "Certificate",
-    {
-        "serial": str,
-        "not_before": str,
-        # good until strictly before
-        "not_after": str,
-        # within 30 days; in the sandbox by its time
-        "ends_soon": bool,
-    },
-)
-"""One certificate."""
-
 ClaimedRequest = TypedDict(
     "ClaimedRequest",
     {
@@ -481,6 +468,19 @@ OpenedH5Entry = TypedDict(
 )
 """One opened h5 entry."""
 
+OwnCertificate = TypedDict(
+    "OwnCertificate",
+    {
+        "serial": str,
+        "not_before": str,
+        # good until strictly before
+        "not_after": str,
+        # within 30 days; in the sandbox by its time
+        "ends_soon": bool,
+    },
+)
+"""One own certificate."""
+
 OwnChannel = TypedDict(
     "OwnChannel",
     {
@@ -499,7 +499,7 @@ OwnChannel = TypedDict(
         # the certificate that signed this request
         "serial": str,
         # those that are live
-        "certificates": list["Certificate"],
+        "certificates": list["OwnCertificate"],
     },
 )
 """One own channel."""
@@ -511,8 +511,6 @@ PlatformCertificate = TypedDict(
         "not_before": str,
         # good until strictly before
         "not_after": str,
-        # within 30 days; in the sandbox by its time
-        "ends_soon": bool,
         # next, current or retired
         "state": str,
         # PEM

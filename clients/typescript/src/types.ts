@@ -102,16 +102,6 @@ export interface Carriages {
   next: string | null;
 }
 
-/** One certificate. */
-export interface Certificate {
-  serial: string;
-  not_before: string;
-  /** good until strictly before */
-  not_after: string;
-  /** within 30 days; in the sandbox by its time */
-  ends_soon: boolean;
-}
-
 /** One claimed request. */
 export interface ClaimedRequest {
   method: string;
@@ -371,6 +361,16 @@ export interface OpenedH5Entry {
   expires_in: number;
 }
 
+/** One own certificate. */
+export interface OwnCertificate {
+  serial: string;
+  not_before: string;
+  /** good until strictly before */
+  not_after: string;
+  /** within 30 days; in the sandbox by its time */
+  ends_soon: boolean;
+}
+
 /** One own channel. */
 export interface OwnChannel {
   id: string;
@@ -388,7 +388,7 @@ export interface OwnChannel {
   /** the certificate that signed this request */
   serial: string;
   /** those that are live */
-  certificates: Array<Certificate>;
+  certificates: Array<OwnCertificate>;
 }
 
 /** One platform certificate. */
@@ -397,8 +397,6 @@ export interface PlatformCertificate {
   not_before: string;
   /** good until strictly before */
   not_after: string;
-  /** within 30 days; in the sandbox by its time */
-  ends_soon: boolean;
   /** next, current or retired */
   state: string;
   /** PEM */
