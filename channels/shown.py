@@ -38,7 +38,7 @@ def show_channel(database: Database, channel: str, at: datetime) -> dict[str, An
         "scopes": scopes if above is None else [scope for scope in scopes if scope in listed(row[8])],
         "algorithms": listed(row[9]),
         "requests_per_minute": row[10],
-        "certificates": [_shown_certificate(*one[11:14], soon) for one in rows if one[11] is not None],
+        "certificates": [_shown_certificate(one[11], one[12], one[13], soon) for one in rows if one[11] is not None],
     }
 
 
