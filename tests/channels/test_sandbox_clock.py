@@ -15,11 +15,11 @@ from tests.channels.news_of_tests import with_post
 from tests.channels.partners import change, move
 from tests.channels.test_webhooks import URL, Answers
 from tests.channels.trials import CLOCK, SANDBOX, make_trial
-from tests.oauth.conftest import fresh
+from tests.oauth.conftest import both, fresh
 from tests.oauth.holder import make_holder
 from web.worker import Worker
 
-__all__ = ["fresh"]
+__all__ = ["both", "fresh"]
 
 DAY = 86_400
 OF_EACH_REQUEST = {"signed_requests", "channel_requests", "ephemeral", "idempotent_answers"}
@@ -68,7 +68,10 @@ def test_a_code_comes_to_its_end_and_a_new_one_lives(trial, linked, kind):
     assert trial.take(shown).status_code == 201
 
 
-def test_a_link_comes_to_its_end_with_its_carriage(trial, linked):
+def test_a_link_comes_to_its_end_with_its_carriage(both):
+    trial = make_trial(both)
+    linked = trial.link()
+    linked.sign()
     shown, carriage = linked.show(), linked.call("GET", "/v1/carriage").json()["id"]
     put(trial, 180 * DAY - 60)
     assert trial.ask("GET", f"/v1/carriages/{carriage}").json()["state"] == "active"
