@@ -14,7 +14,7 @@ from cli.story.login import form_of
 
 address = sys.argv[1]
 origin = address.partition("/oauth/")[0]
-with httpx.Client(base_url=origin, timeout=10, trust_env=False) as http:
+with httpx.Client(base_url=origin, timeout=60, trust_env=False) as http:
     browser = Browser(http, origin)
     waiting = Page(browser.open(address))
     phone = [*sys.argv[2:], waiting.code]

@@ -31,8 +31,9 @@ with httpx.Client(
     app = Browser(http, front)
     press(app, app.open("/sign-in"), "/sign-in")
     leaving = press(app, app.open("/card"), "/card/sign").headers["Location"]
-    robot = [sys.executable, str(Path(__file__).with_name("browser_of_partner.py")), leaving]
-    back = subprocess.run(robot, capture_output=True, text=True, check=True).stdout
+    script = str(Path(__file__).with_name("browser_of_partner.py"))
+    robot = [sys.executable, script, leaving, "ecard", "demo", "login", "--yes"]
+    back = subprocess.run(robot, stdout=subprocess.PIPE, text=True, check=True).stdout
     told = re.search(r'id="result">([^<]+)<', app.open(back).text)
     sys.stdout.write(f"the bank's app says: {told[1] if told else 'nothing'}\n")
     shown = press(app, app.open("/card"), "/card/code", kind="counter").text
