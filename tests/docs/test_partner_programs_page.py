@@ -49,10 +49,8 @@ def pasted() -> str:
     here = Path(__file__)
     customer, browser = here.with_name("customer_of_bank.py"), here.with_name("browser_of_partner.py")
     text = text.replace(AT_THE_BANK, f"python {customer} https://127.0.0.1:8471 var/bank/keys/tls-certificate.pem\n")
-    text = text.replace(
-        AT_THE_WALLET,
-        f'curl -s --cacert var/wallet/wallet.pem "$(python {browser} "$(cat var/link)" ecard demo login --yes)"\n',
-    )
+    came_back = f'"$(python {browser} "$(cat var/link)" ecard demo login --yes)"'
+    text = text.replace(AT_THE_WALLET, f"curl -s --cacert var/wallet/wallet.pem {came_back}\n")
     text = text.replace("bank run var/bank", "bank run var/bank --front-port 8471 --back-port 8472")
     for port in PORTS:
         text = re.sub(rf"\b{port}\b", str(free_port()), text)
