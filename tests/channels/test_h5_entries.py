@@ -16,6 +16,7 @@ from tests.channels.carriers import make_carrying, new_number
 from tests.channels.entrants import ENTRIES, EnteringApp, make_entering, query_of
 from tests.channels.forms_of_partners import FORMS, as_an_h5_entry, code_of, compact, in_the_header
 from tests.channels.partners import move
+from tests.channels.trials import make_trial
 from tests.exchange.returning import claims_of
 from tests.oauth.clients_of_tests import Key
 from tests.oauth.conftest import MANY_A_MINUTE, both
@@ -324,6 +325,15 @@ def test_a_stopped_channel_opens_no_entry_and_what_it_has_opened_leads_nowhere(a
 def test_a_channel_that_is_not_live_or_carries_no_cards_opens_no_entry(town):
     assert code_of(make_entering(town, standing="reviewed").ask("sign")) == (403, "channel_not_live")
     assert code_of(make_entering(town, scopes=("news",)).ask("sign")) == (403, "scope_missing")
+
+
+def test_in_the_sandbox_an_entry_leads_to_a_made_up_card_and_to_no_real_one(town, phone, monkeypatch):
+    trial = make_trial(town, algorithms=["ESSC-SM2-SM3", "H5-SM2-SM3"])
+    app = EnteringApp(trial.app)
+    monkeypatch.setattr(trial, "begin", lambda _scope: app.enter("sign"))
+    linked = trial.link()
+    assert (linked.sign().json()["result"], linked.show().status_code) == ("001", 201)
+    assert app.open(phone, app.enter("sign"))["error"] == "access_denied"
 
 
 def test_entries_count_for_the_limit_of_the_channel(town):
