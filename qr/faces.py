@@ -6,7 +6,6 @@ with it and with the link (an OAuth grant) that it rests on, whatever life their
 """
 
 import secrets
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
@@ -18,17 +17,9 @@ _FACE_BIT = 1 << 63
 """Set in the number that a handle holds where it is a face's: cards have 63 bits, so the two never meet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Face:
-    """A card as one channel shows it; ``index`` has 63 random bits."""
-
-    index: int
-    card: str
-
-    @property
-    def number(self) -> int:
-        """The number that stands in the handles of its codes."""
-        return _FACE_BIT | self.index
+def face_number(index: int) -> int:
+    """Give the number that stands in the handles of a face's codes; ``index`` has 63 random bits."""
+    return _FACE_BIT | index
 
 
 def read_number(number: int) -> tuple[int | None, int | None]:
@@ -36,11 +27,11 @@ def read_number(number: int) -> tuple[int | None, int | None]:
     return (None, number ^ _FACE_BIT) if number & _FACE_BIT else (number, None)
 
 
-def open_face(connection: Connection, *, card: str, channel: str, link: str) -> Face:
-    """Give a card a face in a channel that lasts as long as the link (grt_…)."""
+def open_face(connection: Connection, *, card: str, channel: str, link: str) -> int:
+    """Give a card a face in a channel that lasts as long as the link (grt_…), and return its index."""
     index = secrets.randbits(63)  # random so that it tells no order
     connection.execute(card_faces.insert().values(card_index=index, card=card, channel=channel, link=link))
-    return Face(index, card)
+    return index
 
 
 def end_face(connection: Connection, index: int, *, at: datetime) -> None:

@@ -16,7 +16,7 @@ from ecard.policy import POLICIES, require_use
 from qr.code_class import CodeClass
 from qr.counter_code import mint_counter_code, read_counter_code
 from qr.desk import CodeDesk, minting_key
-from qr.faces import Face
+from qr.faces import face_number
 from qr.signed_code import Flag, mint_signed_code
 from sm.digest import hmac_sm3
 
@@ -27,7 +27,6 @@ _STANDING = Statement(
     "SELECT c.standing, c.level, c.card_class, c.card_index, d.standing"
     " FROM electronic_cards c JOIN devices d ON d.card = c.id WHERE c.id = :card AND d.id = :device"
 )
-_CARD_STANDING = Statement("SELECT standing, level, card_class FROM electronic_cards WHERE id = :card")
 _CLASS_FLAGS = {"2": Flag.STUDENT, "4": Flag.SENIOR}
 _TRIES = 3
 
@@ -40,6 +39,15 @@ class Presented:
     kind: str
     expires_at: datetime
     life_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFace:
+    """What of a card's face, by its ``index``, and of the card goes into a code."""
+
+    index: int
+    level: str
+    card_class: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ def present_code(
 
 def present_face(
     desk: CodeDesk,
-    face: Face,
+    shown: ShownFace,
     *,
     kind: str,
     use: str,
@@ -72,19 +80,13 @@ def present_face(
     randomness: Randomness,
     at: datetime | None = None,
 ) -> Presented:
-    """Mint a code for a card inside a partner's app; that the face and its link stand the caller has asked.
+    """Mint a code for a card inside a partner's app; that card, face and link stand the caller has asked.
 
-    ``at`` is the time from which it lives, where that is not now: the sandbox has its own.
-    Raises ``Missing``, ``ElectronicCardSuspended``, ``CardEnded`` or ``LevelTooLow``.
+    ``at`` is the time from which it lives, where that is not now: the sandbox has its own. Raises ``LevelTooLow``.
     """
-    rows = desk.ground.database.look(_CARD_STANDING, {"card": face.card})
-    if not rows:
-        raise Missing
-    card_standing, level, card_class = rows[0]
-    require_active(card_standing)
-    require_use(level, use)
-    standing = _Standing(level, card_class, face.number)
-    named: dict[str, str | int] = {"face": face.index}
+    require_use(shown.level, use)
+    standing = _Standing(shown.level, shown.card_class, face_number(shown.index))
+    named: dict[str, str | int] = {"face": shown.index}
     return _mint(desk, standing, named, kind=kind, use=use, audience=audience, randomness=randomness, at=at)
 
 

@@ -1,5 +1,7 @@
 """Who comes with a holder's token: its channel, and the carriage that the token is about."""
 
+from collections.abc import Collection
+
 from sqlalchemy.engine import Connection
 
 from auth.channel_requests import Channel
@@ -13,6 +15,7 @@ from core.errors import Missing
 from ecard.cards import get_card
 
 SCOPE = "carriage"
+NO_SCOPE = f"scope {SCOPE} of a channel"
 
 
 def require_carrying(caller: Channel) -> None:
@@ -28,15 +31,21 @@ def require_channel(connection: Connection, partner: Partner) -> RegisteredChann
     ``ChannelNotLive``.
     """
     channel = find_channel_of_client(connection, partner.client)
-    if channel is None or SCOPE not in channel.scopes:
-        raise ScopeMissing(f"scope {SCOPE} of a channel")
-    _require_same_world(connection, channel, card_of(partner))
+    if channel is None:
+        raise ScopeMissing(NO_SCOPE)
+    sandbox = get_card(connection, card_of(partner)).sandbox
+    require_carrier(channel.id, channel.own_standing, channel.standing, channel.scopes, sandbox)
     return channel
 
 
-def _require_same_world(connection: Connection, channel: RegisteredChannel, card: str) -> None:
-    sandbox = get_card(connection, card).sandbox
-    carries = channel.standing == "live" if sandbox is None else channel.in_sandbox and sandbox == channel.id
+def require_carrier(channel: str, own: str, standing: str, scopes: Collection[str], sandbox: str | None) -> None:
+    """Raise ``ScopeMissing`` or ``ChannelNotLive`` unless a channel carries a card.
+
+    ``own`` is how the channel stands by itself, ``standing`` in effect; ``sandbox`` is the mark of a made-up card.
+    """
+    if SCOPE not in scopes:
+        raise ScopeMissing(NO_SCOPE)
+    carries = standing == "live" if sandbox is None else own == standing == "sandbox" and sandbox == channel
     if not carries:
         raise ChannelNotLive
 

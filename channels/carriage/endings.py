@@ -36,7 +36,7 @@ def resume_carriage(desk: CarriageDesk, connection: Connection, channel: str, gi
     """Let a paused carriage go on; raises ``Missing``, ``CarriageOutOfStep``."""
     carriage = get_carriage(desk, connection, channel, given)
     face = open_face(connection, card=carriage.card, channel=channel, link=carriage.link)
-    _move(desk, connection, carriage, frm="suspended", to="active", face=face.index)
+    _move(desk, connection, carriage, frm="suspended", to="active", face=face)
     _record(desk, connection, carriage, "carriage.resumed", {})
     return shown(connection, get_carriage(desk, connection, channel, given))
 

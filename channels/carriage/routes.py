@@ -35,16 +35,14 @@ from channels.carriage.schemas import (
 )
 from channels.carriage.showing import pending, shown
 from channels.carriage.sign import SYNC, sign_in_app
+from channels.carriage.to_show import require_to_show
 from channels.desk import CarriageDesk
-from channels.errors import CarriagePaused
 from channels.registry import RegisteredChannel, get_channel
-from channels.sandbox.clock import sandbox_time
 from channels.sandbox.till import list_trial_uses
 from core.clock import to_text
 from core.errors import Missing
-from ecard.cards import get_card, require_active
+from ecard.cards import get_card
 from ecard.standing import report_loss
-from qr.faces import Face
 from qr.presentment import present_face
 from qr.schemas import CodeRequestSchema, CodeSchema, UsesQuerySchema
 from qr.uses import list_uses
@@ -100,12 +98,11 @@ def get_carriage_of_holder(caller: Partner, given: dict[str, Any]) -> dict[str, 
 @carried.response(201, CodeSchema)
 def post_carriage_code(caller: Partner, given: dict[str, Any]) -> dict[str, Any]:
     """Get a code to show in your app. It dies with the carriage, and its use is recorded with your channel."""
-    with desk().ground.database.transaction() as connection:
-        carriage = require_own_carriage(desk(), connection, caller)
-        if carriage.is_made_up:  # of a class that no counter takes, and of the sandbox's time
-            at = sandbox_time(connection, carriage.channel, desk().ground.clock())
-            given = given | {"use": "test", "at": at}
-        presented = present_face(desk().codes, _face(carriage), **given, randomness=secrets.token_bytes)
+    ground = desk().ground
+    found = require_to_show(ground.database, caller, ground.clock())
+    if found.test_at is not None:  # of a class that no counter takes, and of the sandbox's time
+        given = given | {"use": "test", "at": found.test_at}
+    presented = present_face(desk().codes, found.face, **given, randomness=secrets.token_bytes)
     expires_at, life = to_text(presented.expires_at), presented.life_seconds
     return {"code": presented.digits, "kind": presented.kind, "expires_at": expires_at, "life": life}
 
@@ -232,14 +229,6 @@ def get_carriages_of_card(caller: Phone, card: str) -> dict[str, Any]:
 
 
 # ── How it looks ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _face(carriage: Carriage) -> Face:
-    """Give what codes are minted for; a suspended card says so before the app's own pause does."""
-    require_active(carriage.card_standing)
-    if carriage.face is None:
-        raise CarriagePaused
-    return Face(carriage.face, carriage.card)
 
 
 def _of_holder(carriage: Carriage, channel: RegisteredChannel) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def take_up(
     before, now = find_carriage(desk, connection, channel, card.id), ground.clock()
     result = result or _result(desk, connection, channel, card, before)
     face = open_face(connection, card=card.id, channel=channel, link=link.id)
-    values = _values(link, face.index, result, out_request_no, now)
+    values = _values(link, face, result, out_request_no, now)
     carriage = _write(connection, channel, card.id, before, values)
     if before is not None and before.face is not None:
         end_face(connection, before.face, at=now)
@@ -171,7 +171,7 @@ def _move_link(desk: CarriageDesk, connection: Connection, before: Carriage, lin
     now, ground = desk.ground.clock(), desk.ground
     face = None
     if before.face is not None:
-        face = open_face(connection, card=before.card, channel=before.channel, link=link.id).index
+        face = open_face(connection, card=before.card, channel=before.channel, link=link.id)
     table = carriages.c
     # the state too: a pause that came in between has ended the face that was read, and would be given a new one
     as_it_was = carriages.update().where(

@@ -12,7 +12,7 @@ from channels.destinations import PinnedDestination
 from channels.posting import Posted
 from channels.webhooks import deliver_some
 from core.clock import to_text
-from qr.faces import Face, open_face
+from qr.faces import open_face
 from qr.models import redemptions
 from tests.channels.carriers import LINKED, AppWithLink, CarryingApp, make_carrying
 from tests.channels.news_of_tests import deliver_all, happen, make_told_partner, tell, with_post
@@ -157,7 +157,7 @@ def test_a_pause_that_comes_while_the_card_is_signed_anew_holds(postgres_url, tm
         def pause() -> None:
             paused.append(app.partner.send("POST", f"/v1/carriages/{carriage}/suspend", b'{"reason":"risk"}'))
 
-        def pause_meanwhile(*given: Any, **named: Any) -> Face:
+        def pause_meanwhile(*given: Any, **named: Any) -> int:
             pausing = threading.Thread(target=pause)
             pausing.start()
             pausing.join()
