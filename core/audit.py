@@ -35,7 +35,8 @@ audit_entries = sa.Table(
     sa.Column("sequence", sa.BigInteger, nullable=True, unique=True),
     sa.Column("link", sa.String(64), nullable=True),
 )
-sa.Index("ix_audit_entries_unsealed", audit_entries.c.number, postgresql_where=audit_entries.c.sequence.is_(None))
+_UNSEALED = audit_entries.c.sequence.is_(None)
+sa.Index("ix_audit_entries_unsealed", audit_entries.c.number, postgresql_where=_UNSEALED, sqlite_where=_UNSEALED)
 sa.Index("ix_audit_entries_subject", audit_entries.c.subject, audit_entries.c.number)
 
 RECORD = Statement(

@@ -22,7 +22,8 @@ outbox = sa.Table(
     sa.Column("happened_at", Millis, nullable=False),
     sa.Column("told_at", Millis, nullable=True),
 )
-sa.Index("ix_outbox_waiting", outbox.c.number, postgresql_where=outbox.c.told_at.is_(None))
+_WAITING = outbox.c.told_at.is_(None)
+sa.Index("ix_outbox_waiting", outbox.c.number, postgresql_where=_WAITING, sqlite_where=_WAITING)
 
 RECORD = Statement(
     "INSERT INTO outbox (id, kind, card, content, happened_at)"
