@@ -60,6 +60,7 @@ def _wait_for_the_writer(connection: sa.Connection) -> None:
     driver = connection.connection.driver_connection
     assert driver is not None
     driver.execute(f"PRAGMA busy_timeout = {_UPGRADE_SECONDS * 1000}")  # before the transaction begins
+    connection.begin()  # around all of it: in one for each migration, two processes would both begin with the first
 
 
 def differences(database: Database) -> list[object]:
