@@ -67,7 +67,12 @@ def test_a_channel_sees_what_the_register_says_of_it(city):
         "serial": second.serial,
     }
     assert certificates == [
-        {"serial": second.serial, "not_before": "2026-03-02T08:00:00.000Z", "not_after": "2026-08-29T08:00:00.000Z"}
+        {
+            "serial": second.serial,
+            "not_before": "2026-03-02T08:00:00.000Z",
+            "not_after": "2026-08-29T08:00:00.000Z",
+            "ends_soon": False,
+        }
     ]
 
 
