@@ -154,7 +154,7 @@ class ChannelCalls:
         and `iss`;
         redeem the code with your verifier and the key of `dpop_jkt`, then do the act under /v1/carriages or
         /v1/carriage.
-        Nothing about the holder is taken in: holders prove themselves.
+        Nothing about the holder is taken in: holders prove themselves. In the sandbox they are made up.
 
         Scope: carriage.
         """

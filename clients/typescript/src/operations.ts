@@ -115,8 +115,8 @@ export class ChannelCalls {
    * Ask for the address of a page on which the holder logs in and allows what it takes to sign, show, report
    * or end. It is a pushed authorization request of your own client: the holder comes back to it with `code`,
    * `state` and `iss`; redeem the code with your verifier and the key of `dpop_jkt`, then do the act under
-   * /v1/carriages or /v1/carriage. Nothing about the holder is taken in: holders prove themselves. Scope:
-   * carriage.
+   * /v1/carriages or /v1/carriage. Nothing about the holder is taken in: holders prove themselves. In the
+   * sandbox they are made up. Scope: carriage.
    */
   async postH5Entries(body: t.H5Entry, options: { idempotencyKey?: string } = {}): Promise<t.OpenedH5Entry> {
     return (await this.#sender.send({ method: "POST", path: "/v1/h5-entries", body, idempotencyKey: options.idempotencyKey })) as t.OpenedH5Entry;
