@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from ecard_client import Es256Key, Partner, sm2
+from ecard_client import EcardError, Es256Key, Partner, sm2
 from ecard_client.tokens import draw_es256_key, draw_verifier, read_id_token
 
 REDIRECT = "https://bank.example/ecard/back"
@@ -137,5 +137,16 @@ ACTS: Mapping[str, Callable[..., None]] = {
     act.__name__: act for act in (keys, link, back, sign, see, code, uses, carriages)
 }
 
+
+def main(act: str = "", *given: str) -> None:
+    """Do one act; what the service refuses is one line, without a traceback."""
+    if act not in ACTS:
+        sys.exit(f"one of: {' '.join(ACTS)}")
+    try:
+        ACTS[act](*given)
+    except EcardError as refusal:
+        sys.exit(f"{act}: {refusal}")
+
+
 if __name__ == "__main__":
-    ACTS[sys.argv[1]](*sys.argv[2:])
+    main(*sys.argv[1:])

@@ -67,4 +67,6 @@ def main(act: str) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] not in ([act] for act in ("sign", "show", "report_loss", "unlink")):
+        sys.exit("what the holder comes for: sign, show, report_loss or unlink")
     main(sys.argv[1])

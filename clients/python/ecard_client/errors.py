@@ -30,7 +30,8 @@ class Refused(EcardError):
     """
 
     def __init__(self, status: int, problem: Mapping[str, Any], retry_after: float | None = None) -> None:
-        super().__init__(f"{status} {problem.get('code')}: {problem.get('title')}")
+        said = (problem.get(name) for name in ("title", "detail", "next_step"))
+        super().__init__(f"{status} {problem.get('code')}: {' '.join(str(text) for text in said if text)}")
         self.status = status
         self.code = str(problem.get("code", ""))
         self.problem = problem

@@ -16,7 +16,7 @@ export class Refused extends EcardError {
   readonly retryAfter: number | undefined;
 
   constructor(status: number, problem: Record<string, unknown>, retryAfter?: number) {
-    super(`${status} ${problem.code}: ${problem.title}`);
+    super(`${status} ${problem.code}: ${[problem.title, problem.detail, problem.next_step].filter(Boolean).join(" ")}`);
     this.status = status;
     this.code = String(problem.code ?? "");
     this.problem = problem;
