@@ -22,6 +22,8 @@ class SignatureWrong(Unauthenticated):
     code = "signature_wrong"
     title_en = "The request's signature does not belong to this request and this key."
     title_zh = "请求签名验证失败。"
+    next_en = "Sign the very bytes that you send with your registered key; `ecard sign explain` shows what differs."
+    next_zh = "请使用已登记的密钥对所发送的字节签名；`ecard sign explain` 可指出差异。"
 
 
 class SignatureStale(Unauthenticated):

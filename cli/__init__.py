@@ -86,13 +86,17 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except (SmError, Refusal) as refusal:
             shown = NotAvailable if _is_unavailable(refusal) else Failed
-            raise shown(f"{refusal.code}: {refusal}") from refusal
+            raise shown(f"{refusal.code}: {refusal}{_what_to_do(refusal)}") from refusal
 
 
 def _is_unavailable(refusal: SmError | Refusal) -> bool:
     if isinstance(refusal, Refusal):
         return refusal.kind is Kind.UNAVAILABLE
     return isinstance(refusal, (KeyStoreUnavailable, ProviderUnavailable))
+
+
+def _what_to_do(refusal: SmError | Refusal) -> str:
+    return f" ({refusal.next_en})" if isinstance(refusal, Refusal) else ""
 
 
 def _load(name: str, place: CommandPlace) -> click.Command:

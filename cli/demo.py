@@ -14,6 +14,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cli import Failed, NotAvailable
+from cli.partner import refused
 from cli.phone import Phone, encode_base64url
 from cli.till import Till
 from sm.der import import_pkcs8, read_pem
@@ -146,7 +147,7 @@ def _sent(send: Any) -> httpx.Response:
 
 def _good(answer: httpx.Response) -> dict[str, Any]:
     if not answer.is_success:
-        raise Failed(f"{answer.status_code} {answer.text[:300]}")
+        raise Failed(refused(answer))
     given: dict[str, Any] = answer.json()
     return given
 

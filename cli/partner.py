@@ -27,7 +27,8 @@ ADDRESS = click.option(
     envvar="PARTNER_ADDRESS",
     default="http://127.0.0.1:8460",
     show_default=True,
-    help="The service's.  [env: PARTNER_ADDRESS]",
+    show_envvar=True,
+    help="The service's.",
 )
 
 
@@ -38,13 +39,12 @@ def by_partner(command: Command) -> Command:
             "--key",
             type=FILE,
             envvar="PARTNER_KEY",
+            show_envvar=True,
             required=True,
-            help="Your private key, PEM (`ecard keys new`).  [env: PARTNER_KEY]",
+            help="Your private key, PEM (`ecard keys new`).",
         ),
-        click.option(
-            "--serial", envvar="PARTNER_SERIAL", required=True, help="Of your certificate.  [env: PARTNER_SERIAL]"
-        ),
-        click.option("--app-id", envvar="PARTNER_APP_ID", required=True, help="chn_...  [env: PARTNER_APP_ID]"),
+        click.option("--serial", envvar="PARTNER_SERIAL", show_envvar=True, required=True, help="Of your certificate."),
+        click.option("--app-id", envvar="PARTNER_APP_ID", show_envvar=True, required=True, help="chn_..."),
     ):
         command = option(command)
     return command
@@ -84,6 +84,8 @@ def opened_http(address: str) -> Iterator[httpx.Client]:
     try:
         with httpx.Client(base_url=address, timeout=_TIMEOUT_SECONDS, trust_env=False) as http:
             yield http
+    except httpx.UnsupportedProtocol as error:
+        raise Failed(f"{address} has to begin with http:// or https:// · 须以 http:// 或 https:// 开头") from error
     except httpx.TransportError as error:
         raise NotAvailable(f"{address} does not answer · 服务无响应: {type(error).__name__}") from error
 

@@ -44,8 +44,8 @@ def base_string(method: str, target: str, timestamp: int, nonce: str, body: byte
 
     Only the body may hold line ends, and it comes last: no two requests share a base string. Otherwise Malformed.
     """
-    head = (_require(_METHOD, method), _require(_TARGET, target))
-    stamp = (_require(_FIELDS["timestamp"], str(timestamp)), _require(_FIELDS["nonce"], nonce))
+    head = (_require("method", _METHOD, method), _require("path", _TARGET, target))
+    stamp = (_require_field("timestamp", str(timestamp)), _require_field("nonce", nonce))
     return b"".join(line.encode("ascii") + b"\n" for line in head + stamp) + body + b"\n"
 
 
@@ -55,8 +55,8 @@ def sign_request(
     """Sign a request; give back the value of its Authorization header. `nonce` is 16 to 64 characters, used once."""
     signature = signer.sign(base_string(method, target, timestamp, nonce, body))
     fields = {
-        "app_id": _require(_FIELDS["app_id"], app_id),
-        "serial_no": _require(_FIELDS["serial_no"], serial_no),
+        "app_id": _require_field("app_id", app_id),
+        "serial_no": _require_field("serial_no", serial_no),
         "timestamp": str(timestamp),
         "nonce": nonce,
         "signature": base64.b64encode(signature_to_der(signature)).decode("ascii"),
@@ -96,7 +96,7 @@ def read_fields(given: str, names: Collection[str]) -> dict[str, str]:
         pair = _PAIR.fullmatch(part)
         if pair is None or pair[1] not in names or pair[1] in fields:
             raise Malformed("a field is unknown, doubled or misspelt")
-        fields[pair[1]] = _require(_FIELDS[pair[1]], pair[2])
+        fields[pair[1]] = _require_field(pair[1], pair[2])
     if len(fields) != len(names):
         raise Malformed("a field is missing")
     return fields
@@ -110,7 +110,11 @@ def read_signature(given: str) -> bytes:
         raise Malformed(str(refusal)) from None
 
 
-def _require(pattern: re.Pattern[str], text: str) -> str:
+def _require_field(name: str, text: str) -> str:
+    return _require(name, _FIELDS[name], text)
+
+
+def _require(name: str, pattern: re.Pattern[str], text: str) -> str:
     if pattern.fullmatch(text) is None:
-        raise Malformed("a field of the request has characters or a length that are not allowed")
+        raise Malformed(f"{name} has characters or a length that are not allowed")
     return text

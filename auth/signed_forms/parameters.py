@@ -57,12 +57,12 @@ def sorted_line(path: str, parameters: Mapping[str, str]) -> bytes:
 
 def require_name(given: str) -> str:
     """Let through an app's id or a serial number; raises ``SignatureMissing``."""
-    return _require(NAME, given)
+    return _require("an app id or serial number", NAME, given)
 
 
 def require_nonce(given: str) -> str:
     """Let through 16 to 64 letters, digits, dashes and underscores; raises ``SignatureMissing``."""
-    return _require(NONCE, given)
+    return _require("a nonce", NONCE, given)
 
 
 def require_fixed(given: str, fixed: str) -> None:
@@ -98,7 +98,7 @@ def read_der_text(given: str) -> bytes:
         raise SignatureMissing(str(error)) from error
 
 
-def _require(pattern: re.Pattern[str], given: str) -> str:
+def _require(what: str, pattern: re.Pattern[str], given: str) -> str:
     if pattern.fullmatch(given) is None:
-        raise SignatureMissing("a parameter has characters or a length that are not allowed")
+        raise SignatureMissing(f"{what} has characters or a length that are not allowed")
     return given

@@ -108,10 +108,10 @@ def test_a_command_whose_module_is_missing_fails_only_when_it_is_called(monkeypa
     ("error", "exit_code", "line"),
     [
         (WrongSecret("no"), 1, "Error: wrong_secret: no\n"),
-        (Missing("gone"), 1, "Error: not_found: gone\n"),
+        (Missing("gone"), 1, "Error: not_found: gone (Check the id.)\n"),
         (ProviderUnavailable("no SM2"), 3, "Error: provider_unavailable: no SM2\n"),
         (KeyStoreUnavailable("locked"), 3, "Error: key_store_unavailable: locked\n"),
-        (Unavailable("down"), 3, "Error: unavailable: down\n"),
+        (Unavailable("down"), 3, "Error: unavailable: down (Try again in a few seconds; nothing was changed.)\n"),
         (click.UsageError("how?"), 2, None),
     ],
 )

@@ -370,6 +370,21 @@ def test_a_service_that_is_away_ends_in_one_line_in_both_languages(key, monkeypa
     assert "服务无响应" in run("listen", "--address", "http://127.0.0.1:1", code=3).output
 
 
+def test_an_address_without_a_scheme_is_told_what_it_lacks(key):
+    given = ["--key", key, "--app-id", "chn_" + "0" * 26, "--serial", "ab", "--address", "127.0.0.1:8460"]
+    assert "127.0.0.1:8460 has to begin with http://" in run("trigger", "card.issued", *given, code=1).output
+
+
+def test_who_is_not_named_is_told_the_environment_variable_that_names_them(monkeypatch):
+    monkeypatch.delenv("PARTNER_APP_ID", raising=False)
+    assert "PARTNER_APP_ID" in run("sign", "GET", "/v1/channel", code=2).output
+
+
+def test_what_of_a_request_cannot_be_signed_is_named(key):
+    given = ["--key", key, "--app-id", "chn_" + "0" * 26, "--serial", "ab"]
+    assert "path has characters" in run("sign", "GET", "v1/channel", *given, code=1).output
+
+
 def test_keys_in_a_file_spare_asking_for_them(city, tmp_path):
     (tmp_path / "keys.json").write_text("{}")
     assert "不是 GET /v1/news-keys" in run("listen", "--keys", tmp_path / "keys.json", code=1).output
