@@ -1,6 +1,7 @@
 """`ecard channels`, the part that takes two operators: propose, approve, reject; or one: suspend, withdraw."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -260,7 +261,7 @@ def _propose(
     if dry_run:
         CHANGE_KINDS[kind].require(runtime.channels, connection, get_channel(connection, channel), detail)
         how = "done at once" if CHANGE_KINDS[kind].stops(detail) else "proposed to another operator"
-        click.echo(f"would be {how}: {kind} {detail} (dry run)")
+        click.echo(f"would be {how}: {kind} {_in_json(detail)} (dry run)")
         return
     draft = draft_change(runtime.channels, channel=channel, kind=kind, detail=detail, operator=operator)
     signature = _sign(runtime, key, draft.statement("propose", operator))
@@ -291,7 +292,11 @@ def _show_outcome(connection: Connection, change: Change) -> None:
 
 
 def _told(change: Change) -> str:
-    return f"{change.kind} of {change.channel} {dict(change.detail)}"
+    return f"{change.kind} of {change.channel} {_in_json(change.detail)}"
+
+
+def _in_json(detail: Mapping[str, Any]) -> str:
+    return json.dumps(dict(detail), ensure_ascii=False)
 
 
 def _parts(change: Change) -> list[str]:

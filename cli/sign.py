@@ -33,7 +33,7 @@ def sign() -> None:
 
 
 @sign.command()
-@click.argument("method")
+@click.argument("method", type=click.Choice(_METHODS))
 @click.argument("target", metavar="PATH[?QUERY]")
 @click.option("--body", type=FILE, help="File with the body, byte for byte as it is sent.")
 @click.option("--data", help="The body itself, instead of a file.")
