@@ -88,6 +88,15 @@ def with_blanks(given: dict[str, str]) -> str:
     return "ESSC-SM2-SM3 " + ", ".join(f'{name}="{value}"' for name, value in given.items())
 
 
+def base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(signature_to_der(raw)).decode().rstrip("=")
+
+
+def spelt_otherwise(signer: Any, base: bytes) -> bytes:
+    """Sign until it shows: one signature in twenty has neither - nor _ and is base64 as well."""
+    return next(raw for raw in (signer.sign(base) for _ in range(1000)) if {"-", "_"} & set(base64url(raw)))
+
+
 PLANTED: dict[str, tuple[str, Sent]] = {
     "nonce before timestamp": (
         "lines_reordered",
@@ -140,7 +149,7 @@ PLANTED: dict[str, tuple[str, Sent]] = {
     "r and s together": ("signature_raw", GOOD.but(spell=lambda raw: base64.b64encode(raw).decode())),
     "base64url": (
         "signature_base64url",
-        GOOD.but(sign=lambda signer, base: spelt_otherwise(signer, base), spell=lambda raw: base64url(raw)),
+        GOOD.but(sign=spelt_otherwise, spell=base64url),
     ),
     "hex": ("signature_hex", GOOD.but(spell=lambda raw: signature_to_der(raw).hex())),
     "lines of base64": (
@@ -167,15 +176,6 @@ PLANTED: dict[str, tuple[str, Sent]] = {
     ),
     "a short nonce": ("nonce_malformed", GOOD.but(nonce="12345")),
 }
-
-
-def base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(signature_to_der(raw)).decode().rstrip("=")
-
-
-def spelt_otherwise(signer: Any, base: bytes) -> bytes:
-    """Sign until it shows: one signature in twenty has neither - nor _ and is base64 as well."""
-    return next(raw for raw in (signer.sign(base) for _ in range(1000)) if {"-", "_"} & set(base64url(raw)))
 
 
 def swapped(raw: bytes) -> bytes:
