@@ -71,7 +71,7 @@ def test_the_page_leads_from_nothing_to_a_bank_and_a_wallet_that_carry_the_card(
     assert in_order(
         done.stdout,
         '"sm2_public_key"',
-        "'to': 'live'",
+        '"to": "live"',
         "the bank's app says: 签发成功。",
         '"accepted"',
         '"webhooks":"ok"',
@@ -80,7 +80,7 @@ def test_the_page_leads_from_nothing_to_a_bank_and_a_wallet_that_carry_the_card(
         '"carriages":1',
         "the bank's app says: 签发成功。",
         '"accepted"',
-        "'to': 'live'",
+        '"to": "live"',
         '"result":"002"',
         '"accepted"',
         '"purpose":"medical"',
