@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import structlog
 
@@ -19,6 +20,10 @@ _SEEN = Statement("SELECT 1 FROM signed_requests WHERE party = :party AND nonce 
 _FULL_SECONDS = 1.0
 """How long a worker refuses a channel that is over its limit without counting anew."""
 _log = structlog.get_logger("auth.channels")
+
+Standing = Literal["live", "carrying", "any"]
+"""Which channels a route lets in: ``live`` ones; those ``carrying`` cards, made-up ones in the sandbox too; or ``any``
+that may call, where nothing is about holders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,10 @@ class SigningChannel:
     not_after: int
     withdrawn_at: int | None
     in_sandbox: bool = False
+
+    def stands(self, wanted: Standing) -> bool:
+        """Tell whether it stands so that a route lets it in."""
+        return wanted == "any" or self.is_live or (wanted == "carrying" and self.in_sandbox)
 
     def is_valid(self, at: datetime) -> bool:
         """Tell whether channel and key are good now; a key is good strictly before its end."""

@@ -13,7 +13,7 @@ from flask import current_app, request
 
 from auth.addresses import counted_address
 from auth.arrived import given_credentials, received_request, request_target, take_plain_body
-from auth.channel_requests import Channel, LimitsOfClient, SigningChannel, count_request
+from auth.channel_requests import Channel, LimitsOfClient, SigningChannel, Standing, count_request
 from auth.errors import (
     ChannelNotLive,
     FormNotAgreed,
@@ -128,8 +128,8 @@ def gate() -> Gate:
 class Rule:
     """Who may call a route, with which scope, and which of the limits of ``settings`` counts its calls.
 
-    ``resource`` is the path of the protected resource that a partner's token must be for; ``sandbox`` lets in channels
-    that are not live yet. ``idempotent`` tells what makes a repeated POST or PUT harmless: answers ``kept`` under an
+    ``resource`` is the path of the protected resource that a partner's token must be for; ``standing`` tells how a
+    channel must stand. ``idempotent`` tells what makes a repeated POST or PUT harmless: answers ``kept`` under an
     Idempotency-Key, or the view's ``own`` doing.
     """
 
@@ -137,7 +137,7 @@ class Rule:
     scope: str | None
     limit: str
     resource: str = "/v1"
-    sandbox: bool = False
+    standing: Standing = "live"
     idempotent: Idempotent = "kept"
 
 
@@ -147,7 +147,7 @@ def allow(
     scope: str | None = None,
     limit: str = "phone_requests_per_minute",
     resource: str = "/v1",
-    sandbox: bool = False,
+    standing: Standing = "live",
     idempotent: Idempotent = "kept",
 ) -> Callable[[View], View]:
     """Let one kind of caller in.
@@ -158,11 +158,11 @@ def allow(
             the route needs.
         limit: for phones and partners, the setting that limits the calls of a minute.
         resource: for partners, the protected resource that the route is a part of.
-        sandbox: for channels, whether one that is not live yet may call: only where nothing is about holders.
+        standing: for channels, how one must stand: others than live ones may call only where no holder is concerned.
         idempotent: "own" where the same request twice is harmless by itself, so that no answer need be kept.
     """
     admit = _ADMIT[caller]
-    rule = Rule(caller, scope, limit, resource, sandbox, idempotent)
+    rule = Rule(caller, scope, limit, resource, standing, idempotent)
 
     def decorate(view: View) -> View:
         def answered(*args: Any, **kwargs: Any) -> Any:
@@ -230,7 +230,7 @@ def _admit_channel(view: View, rule: Rule, args: tuple[Any, ...], kwargs: dict[s
 def _require_channel_may(rule: Rule, channel: Channel) -> None:
     if channel.evidence.algorithm not in channel.party.algorithms:
         raise FormNotAgreed(channel.evidence.algorithm)
-    if not channel.party.is_live and not rule.sandbox:
+    if not channel.party.stands(rule.standing):
         raise ChannelNotLive
     if rule.scope and rule.scope not in channel.scopes:
         raise ScopeMissing(f"scope {rule.scope}")

@@ -52,7 +52,7 @@ def get_notices(caller: DeviceKey, given: dict[str, Any]) -> dict[str, Any]:
 
 
 @news.get("/news")
-@allow(Channel, scope="news", sandbox=True)
+@allow(Channel, scope="news", standing="any")
 @news.arguments(NewsQuerySchema(), location="query")
 @news.response(200, NewsPageSchema)
 def get_news(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def get_news_keys() -> dict[str, Any]:
 
 
 @own_channel.get("")
-@allow(Channel, sandbox=True)
+@allow(Channel, standing="any")
 @own_channel.response(200, OwnChannelSchema)
 def get_own_channel(caller: Channel) -> dict[str, Any]:
     """See what the register says of the caller: how it stands, what it may do, and when its certificates end."""

@@ -4,7 +4,6 @@ from collections.abc import Collection
 
 from sqlalchemy.engine import Connection
 
-from auth.channel_requests import Channel
 from auth.errors import ChannelNotLive, ScopeMissing
 from auth.guard import Partner
 from channels.carriage.records import Carriage, find_carriage
@@ -16,12 +15,6 @@ from ecard.cards import get_card
 
 SCOPE = "carriage"
 NO_SCOPE = f"scope {SCOPE} of a channel"
-
-
-def require_carrying(caller: Channel) -> None:
-    """Raise ``ChannelNotLive`` unless a channel carries cards: those of holders, or made-up ones in its sandbox."""
-    if not caller.party.is_live and not caller.party.in_sandbox:
-        raise ChannelNotLive
 
 
 def require_channel(connection: Connection, partner: Partner) -> RegisteredChannel:

@@ -13,7 +13,6 @@ from channels.carriage.access import (
     SCOPE,
     find_own_carriage,
     get_own_carriage,
-    require_carrying,
     require_own_carriage,
 )
 from channels.carriage.endings import BY_CHANNEL, IN_APP, end_carriage, resume_carriage, suspend_carriage
@@ -158,55 +157,50 @@ def post_carriage_end(caller: Partner, given: dict[str, Any]) -> dict[str, Any]:
 
 
 @carriages.get("")
-@allow(Channel, scope=SCOPE, sandbox=True)
+@allow(Channel, scope=SCOPE, standing="carrying")
 @carriages.arguments(CarriagesQuerySchema(), location="query")
 @carriages.response(200, CarriagesSchema)
 def get_carriages(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
     """List the cards that your app carries or has carried, the first one first."""
-    require_carrying(caller)
     with desk().ground.database.transaction() as connection:
         found, following = list_carriages(desk(), connection, caller.id, made_up=not caller.party.is_live, **given)
         return {"items": [shown(connection, carriage) for carriage in found], "next": following}
 
 
 @carriages.get("/<carriage>")
-@allow(Channel, scope=SCOPE, sandbox=True)
+@allow(Channel, scope=SCOPE, standing="carrying")
 @carriages.response(200, CarriageSchema)
 def get_carriage_of_channel(caller: Channel, carriage: str) -> dict[str, Any]:
     """See how a card stands in your app."""
-    require_carrying(caller)
     with desk().ground.database.transaction() as connection:
         return shown(connection, get_carriage(desk(), connection, caller.id, carriage))
 
 
 @carriages.post("/<carriage>/suspend")
-@allow(Channel, scope=SCOPE, sandbox=True)
+@allow(Channel, scope=SCOPE, standing="carrying")
 @carriages.arguments(SuspendSchema())
 @carriages.response(200, CarriageSchema)
 def post_carriage_suspend(caller: Channel, given: dict[str, Any], carriage: str) -> dict[str, Any]:
     """Pause a card in your app: codes that it shows die at once. Elsewhere the card stays as it is."""
-    require_carrying(caller)
     with desk().ground.database.transaction() as connection:
         return suspend_carriage(desk(), connection, caller.id, carriage, **given)
 
 
 @carriages.post("/<carriage>/resume")
-@allow(Channel, scope=SCOPE, sandbox=True)
+@allow(Channel, scope=SCOPE, standing="carrying")
 @carriages.response(200, CarriageSchema)
 def post_carriage_resume(caller: Channel, carriage: str) -> dict[str, Any]:
     """Let a card go on that you have paused."""
-    require_carrying(caller)
     with desk().ground.database.transaction() as connection:
         return resume_carriage(desk(), connection, caller.id, carriage)
 
 
 @carriages.post("/<carriage>/end")
-@allow(Channel, scope=SCOPE, sandbox=True)
+@allow(Channel, scope=SCOPE, standing="carrying")
 @carriages.arguments(ActSchema())
 @carriages.response(200, EndedSchema)
 def post_carriage_end_by_channel(caller: Channel, given: dict[str, Any], carriage: str) -> dict[str, Any]:
     """Take a card out of your app, its holder being no customer of yours any more; result 003."""
-    require_carrying(caller)
     with desk().ground.database.transaction() as connection:
         found = get_carriage(desk(), connection, caller.id, carriage)
         return end_carriage(desk(), connection, found, because=BY_CHANNEL, **given)

@@ -55,7 +55,7 @@ def examine_in_the_sandbox(given: dict[str, Any]) -> dict[str, Any]:
 
 
 @doctor.post("/channel/signature-examinations")
-@allow(Channel, sandbox=True, idempotent="own")
+@allow(Channel, standing="any", idempotent="own")
 @doctor.arguments(ClaimedRequestSchema())
 @doctor.response(200, ExaminationSchema)
 def examine_own(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:

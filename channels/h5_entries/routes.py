@@ -4,7 +4,7 @@ from auth.blueprints import ApiBlueprint
 from auth.channel_requests import Channel
 from auth.guard import allow, caller_address, gate
 from auth.oauth.routes import server
-from channels.carriage.access import SCOPE, require_carrying
+from channels.carriage.access import SCOPE
 from channels.h5_entries.entering import Entry, open_entry
 from channels.h5_entries.schemas import H5EntrySchema, OpenedH5EntrySchema
 
@@ -17,7 +17,7 @@ blueprint = ApiBlueprint(
 
 
 @blueprint.post("")
-@allow(Channel, scope=SCOPE, sandbox=True)
+@allow(Channel, scope=SCOPE, standing="carrying")
 @blueprint.arguments(H5EntrySchema())
 @blueprint.response(201, OpenedH5EntrySchema)
 def post_entry(caller: Channel, given: dict[str, Any]) -> dict[str, object]:
@@ -27,7 +27,6 @@ def post_entry(caller: Channel, given: dict[str, Any]) -> dict[str, object]:
     redeem the code with your verifier and the key of `dpop_jkt`, then do the act under /v1/carriages or /v1/carriage.
     Nothing about the holder is taken in: holders prove themselves. In the sandbox they are made up.
     """
-    require_carrying(caller)
     desk = server().desk
     with gate().ground.database.transaction() as connection:
         return open_entry(desk, connection, caller.id, Entry(**given), address=caller_address())

@@ -15,7 +15,7 @@ request_log = ApiBlueprint(
 
 
 @request_log.get("")
-@allow(Channel, sandbox=True)
+@allow(Channel, standing="any")
 @request_log.arguments(RequestsQuerySchema(), location="query")
 @request_log.response(200, LoggedRequestsSchema)
 def get_requests(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def get_requests(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
 
 
 @request_log.get("/<request>")
-@allow(Channel, sandbox=True)
+@allow(Channel, standing="any")
 @request_log.response(200, LoggedRequestSchema)
 def get_one_request(caller: Channel, request: str) -> dict[str, Any]:
     """Look one request up by the X-Request-Id of its answer."""

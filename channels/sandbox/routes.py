@@ -55,7 +55,7 @@ def desk() -> SandboxDesk:
 
 
 @sandbox.post("/news")
-@allow(Channel, scope="news", sandbox=True)
+@allow(Channel, scope="news", standing="any")
 @sandbox.arguments(TrialNewsSchema())
 @sandbox.response(201, NewsSchema)
 def post_trial_news(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def post_trial_news(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
 
 
 @sandbox.put("/switches")
-@allow(Channel, scope="news", sandbox=True, idempotent="own")
+@allow(Channel, scope="news", standing="any", idempotent="own")
 @sandbox.arguments(SwitchesSchema())
 @sandbox.response(200, SwitchesSchema)
 def put_switches(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def put_switches(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
 
 
 @sandbox.get("/switches")
-@allow(Channel, scope="news", sandbox=True)
+@allow(Channel, scope="news", standing="any")
 @sandbox.response(200, SwitchesSchema)
 def get_switches(caller: Channel) -> dict[str, Any]:
     """See what will go wrong, and how many times more."""
@@ -94,7 +94,7 @@ def get_switches(caller: Channel) -> dict[str, Any]:
 
 
 @sandbox.delete("/switches")
-@allow(Channel, scope="news", sandbox=True)
+@allow(Channel, scope="news", standing="any")
 @sandbox.response(204)
 def delete_switches(caller: Channel) -> None:
     """Let nothing go wrong on purpose any more."""
@@ -107,7 +107,7 @@ def delete_switches(caller: Channel) -> None:
 
 
 @sandbox.post("/cards")
-@allow(Channel, scope=SCOPE, sandbox=True)
+@allow(Channel, scope=SCOPE, standing="any")
 @sandbox.arguments(MakeCardSchema())
 @sandbox.response(201, MadeUpCardSchema)
 def post_card(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def post_card(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
 
 
 @sandbox.get("/cards")
-@allow(Channel, scope=SCOPE, sandbox=True)
+@allow(Channel, scope=SCOPE, standing="any")
 @sandbox.response(200, MadeUpCardsSchema)
 def get_cards(caller: Channel) -> dict[str, Any]:
     """List your made-up cards that have not ended, the first one first."""
@@ -131,7 +131,7 @@ def get_cards(caller: Channel) -> dict[str, Any]:
 
 
 @sandbox.post("/cards/<made_up_card>/acts")
-@allow(Channel, scope=SCOPE, sandbox=True)
+@allow(Channel, scope=SCOPE, standing="any")
 @sandbox.arguments(HolderActSchema())
 @sandbox.response(200, MadeUpCardSchema)
 def post_act(caller: Channel, given: dict[str, Any], made_up_card: str) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def post_act(caller: Channel, given: dict[str, Any], made_up_card: str) -> dict[
 
 
 @sandbox.post("/cards/<made_up_card>/logins")
-@allow(Channel, scope=SCOPE, sandbox=True)
+@allow(Channel, scope=SCOPE, standing="any")
 @sandbox.arguments(AnswerLoginSchema())
 @sandbox.response(200, AnsweredLoginSchema)
 def post_login(caller: Channel, given: dict[str, Any], made_up_card: str) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def post_login(caller: Channel, given: dict[str, Any], made_up_card: str) -> dic
 
 
 @sandbox.post("/redemptions")
-@allow(Channel, scope=SCOPE, sandbox=True)
+@allow(Channel, scope=SCOPE, standing="any")
 @sandbox.arguments(TakeCodeSchema())
 @sandbox.response(201, TakenCodeSchema)
 def post_redemption(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def post_redemption(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
 
 
 @sandbox.delete("")
-@allow(Channel, scope=SCOPE, sandbox=True)
+@allow(Channel, scope=SCOPE, standing="any")
 @sandbox.response(204)
 def delete_sandbox(caller: Channel) -> None:
     """Begin anew: end all your made-up cards with their links, and put the time back. News that you have had stay."""
@@ -186,7 +186,7 @@ def delete_sandbox(caller: Channel) -> None:
 
 
 @sandbox.put("/clock")
-@allow(Channel, scope=SCOPE, sandbox=True, idempotent="own")
+@allow(Channel, scope=SCOPE, standing="any", idempotent="own")
 @sandbox.arguments(ClockSchema())
 @sandbox.response(200, SandboxTimeSchema)
 def put_sandbox_clock(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
@@ -201,7 +201,7 @@ def put_sandbox_clock(caller: Channel, given: dict[str, Any]) -> dict[str, Any]:
 
 
 @sandbox.get("/clock")
-@allow(Channel, scope=SCOPE, sandbox=True)
+@allow(Channel, scope=SCOPE, standing="any")
 @sandbox.response(200, SandboxTimeSchema)
 def get_sandbox_clock(caller: Channel) -> dict[str, Any]:
     """See what time it is in your sandbox."""

@@ -115,16 +115,29 @@ def assert_refused(answer: TestResponse, method: str, path: str) -> None:
         assert code in {"signature_missing", "signature_wrong", "proof_wrong", "token_wrong"}, (method, path)
 
 
-def test_a_channel_that_is_not_live_or_without_a_scope_is_let_in_nowhere_where_either_is_needed(edge):
-    service = edge.service
-    edges = {standing: Proven(service, edge.phone, edge.till) for standing in ("sandbox", "live")}
-    edges["sandbox"].channel = make_partner(service, "sandbox", scopes=list(SCOPES))
-    edges["live"].channel = edges["live"].trying = make_partner(service, "live", scopes=[])
-    for method, path, rule in requests(service.app):
+@pytest.mark.parametrize(
+    ("standing", "let_in"),
+    [("sandbox", {"any", "carrying"}), ("reviewed", {"any"}), ("live", {"any", "carrying", "live"})],
+)
+def test_a_channel_is_let_in_where_it_stands_as_the_route_wants(edge, standing, let_in):
+    channels = Proven(edge.service, edge.phone, edge.till)
+    channels.channel = channels.trying = make_partner(edge.service, standing, scopes=list(SCOPES))
+    asked = set()
+    for method, path, rule in requests(edge.service.app):
         if rule.caller is Channel:
-            early = Client(edges["sandbox"]).open(path, method=method, json={}, headers=HEADERS)
-            assert (early.status_code == 403) != rule.sandbox, path
-            bare = Client(edges["live"]).open(path, method=method, json={}, headers=HEADERS)
+            asked.add(rule.standing)
+            answer = Client(channels).open(path, method=method, json={}, headers=HEADERS)
+            is_kept_out = answer.status_code == 403 and json.loads(answer.data)["code"] == "channel_not_live"
+            assert is_kept_out != (rule.standing in let_in), path
+    assert asked == {"any", "carrying", "live"}
+
+
+def test_a_channel_without_a_scope_is_let_in_nowhere_where_one_is_needed(edge):
+    channels = Proven(edge.service, edge.phone, edge.till)
+    channels.channel = channels.trying = make_partner(edge.service, "live", scopes=[])
+    for method, path, rule in requests(edge.service.app):
+        if rule.caller is Channel:
+            bare = Client(channels).open(path, method=method, json={}, headers=HEADERS)
             assert (bare.status_code == 403) == bool(rule.scope), path
 
 
