@@ -57,34 +57,40 @@ _DOCS_FILES = {"docs.js": _PAGES, "problems.css": _PAGES, "swagger-ui.css": _SWA
 docs = Blueprint("docs", __name__, url_prefix="/docs")
 
 
+_API = (
+    physical.routes.blueprint,
+    physical.routes.terminals,
+    ecard.routes.enrollments,
+    ecard.routes.cards,
+    auth.login.routes.requests,
+    auth.login.routes.holdings,
+    qr.routes.codes,
+    qr.routes.redemptions,
+    channels.routes.blueprint,
+    channels.routes.own_channel,
+    channels.routes.news,
+    channels.routes.platform,
+    channels.issuance.routes.blueprint,
+    channels.doctor.routes.doctor,
+    channels.sandbox.routes.sandbox,
+    channels.request_log.routes.request_log,
+    channels.statements.routes.statements,
+    channels.carriage.routes.carried,
+    channels.carriage.routes.carriages,
+    channels.carriage.routes.of_card,
+    channels.h5_entries.routes.blueprint,
+)
+"""What stands in the description of the API."""
+_PLAIN = (oauth, oauth_server, app_associations, health, docs, login_pages, account_pages, device_pages)
+
+
 def create_app(runtime: Runtime) -> Flask:
     """Make the application around a wired runtime."""
     app = Flask("ecard", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = runtime.ground.settings.body_limit
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    app.extensions.update(
-        {
-            "core.ground": runtime.ground,
-            "auth.gate": runtime.gate,
-            "auth.card_level": card_level,
-            "channels.desk": runtime.channels,
-            "channels.carriage": runtime.carriage,
-            "channels.issuance": runtime.issuance,
-            "channels.sandbox": SandboxDesk(runtime.ground, runtime.login, runtime.passwords, runtime.carriage),
-            "auth.error_pages": refusals,
-            "auth.login": runtime.login,
-            "auth.oauth": runtime.oauth,
-            "auth.apps": runtime.apps,
-            "ecard.desk": runtime.enrollment,
-            "ecard.passwords": runtime.passwords,
-            "channels.news": runtime.news,
-            "qr.desk": runtime.codes,
-            "qr.statements": runtime.statements,
-            "web.login": LoginSteps(runtime.login, {**PAGE_PURPOSES, DEVICE: DEVICE_PURPOSE}),
-            "web.runtime": runtime,
-        }
-    )
+    app.extensions.update(_extensions(runtime))
     prepare_templates(app.jinja_env)
     app.wsgi_app = Edge(app.wsgi_app)  # type: ignore[method-assign]
     app.before_request(_refuse_nul)
@@ -94,34 +100,36 @@ def create_app(runtime: Runtime) -> Flask:
     log_requests_of_channels(app)
     fail_on_purpose(app)  # last of the three: it goes first
     api = describe(app, version("ecard"))
-    for blueprint in (
-        physical.routes.blueprint,
-        physical.routes.terminals,
-        ecard.routes.enrollments,
-        ecard.routes.cards,
-        auth.login.routes.requests,
-        auth.login.routes.holdings,
-        qr.routes.codes,
-        qr.routes.redemptions,
-        channels.routes.blueprint,
-        channels.routes.own_channel,
-        channels.routes.news,
-        channels.routes.platform,
-        channels.issuance.routes.blueprint,
-        channels.doctor.routes.doctor,
-        channels.sandbox.routes.sandbox,
-        channels.request_log.routes.request_log,
-        channels.statements.routes.statements,
-        channels.carriage.routes.carried,
-        channels.carriage.routes.carriages,
-        channels.carriage.routes.of_card,
-        channels.h5_entries.routes.blueprint,
-    ):
+    for blueprint in _API:
         api.register_blueprint(blueprint)
-    for plain in (oauth, oauth_server, app_associations, health, docs, login_pages, account_pages, device_pages):
+    for plain in _PLAIN:
         app.register_blueprint(plain)
     name_callers(app, api)
     return app
+
+
+def _extensions(runtime: Runtime) -> dict[str, object]:
+    """Hand each package the desk that its routes look for."""
+    return {
+        "core.ground": runtime.ground,
+        "auth.gate": runtime.gate,
+        "auth.card_level": card_level,
+        "channels.desk": runtime.channels,
+        "channels.carriage": runtime.carriage,
+        "channels.issuance": runtime.issuance,
+        "channels.sandbox": SandboxDesk(runtime.ground, runtime.login, runtime.passwords, runtime.carriage),
+        "auth.error_pages": refusals,
+        "auth.login": runtime.login,
+        "auth.oauth": runtime.oauth,
+        "auth.apps": runtime.apps,
+        "ecard.desk": runtime.enrollment,
+        "ecard.passwords": runtime.passwords,
+        "channels.news": runtime.news,
+        "qr.desk": runtime.codes,
+        "qr.statements": runtime.statements,
+        "web.login": LoginSteps(runtime.login, {**PAGE_PURPOSES, DEVICE: DEVICE_PURPOSE}),
+        "web.runtime": runtime,
+    }
 
 
 @docs.get("/")
