@@ -31,7 +31,7 @@ from cli.story.partner_wallet import is_wallet_there, play_in_wallet, settle_wal
 from cli.story.partners import play_in_bank
 from cli.story.play import Play, enroll, keep_for_demo, look_back, open_play, show_and_redeem
 from cli.story.reading import opened_reader
-from cli.story.stage import Stage, choose_port, opened_stage, read_line
+from cli.story.stage import Stage, choose_port, held_home, opened_stage, read_line
 from cli.story.telling import Teller
 from physical.chip.files import HolderData
 from web.runtime import Runtime
@@ -66,7 +66,7 @@ def story(*, home: Path, port: int, once: bool, in_process: bool, partners: bool
     teller = Teller(Console(highlight=False))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     begun = time.monotonic()
-    with _running_city(home, choose_port(port), teller) as city:
+    with held_home(home), _running_city(home, choose_port(port), teller) as city:
         holder = invent_person()
         card = make_chip_card(city.runtime, home, city.hsm, _PIN, holder)
         with (

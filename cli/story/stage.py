@@ -1,5 +1,6 @@
 """The processes of the story: started with what they need, watched while it plays, ended with it."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from cli import NotAvailable
+from cli import Failed, NotAvailable
 
 _STOP_SECONDS = 10.0
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -100,6 +101,17 @@ class Stage:
                 pass
             time.sleep(0.05)
         raise NotAvailable(f"the service did not become ready in {seconds:.0f} s; see {self.home / 'log'}")
+
+
+@contextmanager
+def held_home(home: Path) -> Iterator[None]:
+    """Keep a folder for one city at a time: two would share keys, database and demo phone. Raises ``Failed``."""
+    with (home / "story.lock").open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Failed(f"a city runs in {home}: end it, or choose another --home · 该目录已有城市在运行") from error
+        yield
 
 
 @contextmanager

@@ -54,6 +54,8 @@ def test_a_running_city_can_be_tried_by_hand_and_leaves_nothing_behind(tmp_path)
     city = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
     try:
         wait_for_line(city, "Ctrl-C")
+        beside = play(tmp_path, "--in-process")
+        assert (beside.returncode, "choose another --home" in beside.stderr) == (1, True), beside.stderr
         code = demo(tmp_path, "code", "--class", "merchant").stdout.strip()
         assert re.fullmatch(r"82\d{220}", code)
         accepted = demo(tmp_path, "redeem", code, "--purpose", "merchant")
