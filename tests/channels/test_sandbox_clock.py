@@ -80,6 +80,9 @@ def test_a_link_comes_to_its_end_with_its_carriage(both):
     assert trial.ask("GET", f"/v1/carriages/{carriage}").json()["state"] == "revoked"
     assert linked.link.exchange().json()["error"] == "invalid_grant"
     refused(trial.take(shown), 410, "expired")
+    Worker(trial.service.runtime).clean()
+    kind, told = trial.app.news()[-1]
+    assert (kind, told["because"]) == ("carriage.ended", "expired")
 
 
 def test_the_next_tries_of_news_come_nearer(trial):
