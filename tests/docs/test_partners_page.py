@@ -1,18 +1,14 @@
 """What the page for partners offers for pasting works when it is pasted, the login in a browser included."""
 
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.docs.pages import ROOT, fenced
-from tests.docs.test_walk_through import environment, in_order, wait_until_it_stays
+from tests.docs.pasting import city_up, paste, require_in_order
 from tests.servers import free_port
 
 pytestmark = pytest.mark.xdist_group("story")
@@ -25,18 +21,11 @@ PHONES = ("ecard sandbox login", "ecard demo login --yes", "ecard demo login --y
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
-    """A folder that looks like a checkout in which `make run` is up, its worker too."""
-    (tmp_path / ".venv").symlink_to(sys.prefix)
+    """The story with its worker."""
     (tmp_path / "clients").symlink_to(ROOT / "clients")
     shutil.copytree(ROOT / "docs" / "samples", tmp_path / "docs" / "samples")
-    command = [tmp_path / ".venv" / "bin" / "ecard", "story", "--port", str(free_port())]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment()) as story:
-        try:
-            wait_until_it_stays(story)
-            yield tmp_path
-        finally:
-            story.send_signal(signal.SIGTERM)
-            story.wait(30)
+    with city_up(tmp_path) as city:
+        yield city
 
 
 def pasted() -> str:
@@ -51,25 +40,13 @@ def pasted() -> str:
     whole = "".join(part for pair in zip(parts, [*come, ""], strict=True) for part in pair)
     port = str(free_port())
     assert "127.0.0.1:8470/" in whole
-    listening = whole.replace("127.0.0.1:8470/", f"127.0.0.1:{port}/").replace(
-        "ecard listen", f"ecard listen --port {port}"
-    )
-    return f"trap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n{listening}"
+    return whole.replace("127.0.0.1:8470/", f"127.0.0.1:{port}/").replace("ecard listen", f"ecard listen --port {port}")
 
 
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(660)
 def test_the_page_for_partners_leads_from_nothing_to_a_card_that_is_carried_and_ended(checkout):
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", pasted()],
-        cwd=checkout,
-        env=environment() | {"ROOT": str(ROOT), "PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert in_order(
+    done = paste(pasted(), checkout, seconds=600)
+    require_in_order(
         done.stdout,
         '"standing":"sandbox"',
         "v1a:good v1sm2:good → 204",
@@ -96,5 +73,5 @@ def test_the_page_for_partners_leads_from_nothing_to_a_card_that_is_carried_and_
         '{"url":',
         '"result": "001"',
         "query_missing",
-    ), done.stdout
+    )
     assert not re.search(r"PRIVATE KEY|refresh_token", done.stdout)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.servers import free_port
-from tests.story.test_story_command import COMMAND, children_of, environment, play
+from tests.story.playing import COMMAND, children_of, environment, play, wait_for_line
 
 pytestmark = pytest.mark.xdist_group("story")
 
@@ -33,12 +33,7 @@ def test_the_bank_s_app_stays_up_until_the_story_is_ended(tmp_path):
     arguments = [*COMMAND, "story", "--home", str(tmp_path), "--port", str(free_port()), "--in-process", "--partners"]
     city = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
     try:
-        assert city.stdout is not None
-        lines = []
-        for line in city.stdout:
-            lines.append(line)
-            if "Ctrl-C" in line:
-                break
+        lines = wait_for_line(city, "Ctrl-C")
         (address,) = [line.split()[3] for line in lines if line.startswith("The bank's app:")]
         (certificate,) = tmp_path.glob("partners/bank-*/keys/tls-certificate.pem")
         assert (
@@ -50,5 +45,6 @@ def test_the_bank_s_app_stays_up_until_the_story_is_ended(tmp_path):
     finally:
         city.send_signal(signal.SIGINT)
         city.wait(30)
+        assert city.stdout is not None
         city.stdout.close()
     assert children_of(tmp_path) == []

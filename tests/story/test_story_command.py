@@ -1,12 +1,9 @@
 """What `make run` shows, run as a stranger runs it: real processes, real PC/SC, real HTTP."""
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -14,19 +11,9 @@ import pytest
 
 from cli.browser import Browser, Page
 from tests.servers import free_port
+from tests.story.playing import COMMAND, children_of, environment, play, wait_for_line
 
 pytestmark = pytest.mark.xdist_group("story")
-COMMAND = [sys.executable, "-m", "cli"]
-
-
-def play(home: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    arguments = [*COMMAND, "story", "--once", "--home", str(home), "--port", str(free_port()), *more]
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False, env=environment())
-
-
-def environment() -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("ECARD_")}
-    return clean | {"COLUMNS": "200"}
 
 
 def test_the_story_plays_over_the_real_reader_stack(tmp_path):
@@ -92,30 +79,3 @@ def log_in_by_hand(address: str, home: Path) -> None:
 def demo(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [*COMMAND, "demo", *arguments, "--home", str(home)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment())
-
-
-def wait_for_line(process: subprocess.Popen[str], wanted: str) -> None:
-    assert process.stdout is not None
-    told = []
-    for line in process.stdout:
-        told.append(line)
-        if wanted in line:
-            return
-    raise AssertionError("".join(told))
-
-
-def children_of(home: Path) -> list[str]:
-    """Find processes that still work for this city, by the home in their environment; they get a moment to end."""
-    for _ in range(50):
-        left = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit() and serves(entry, home)]
-        if not left:
-            return []
-        time.sleep(0.1)
-    return left
-
-
-def serves(process: Path, home: Path) -> bool:
-    try:
-        return f"ECARD_HOME={home}".encode() in (process / "environ").read_bytes()
-    except OSError:
-        return False
