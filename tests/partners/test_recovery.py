@@ -3,9 +3,8 @@
 import json
 import re
 import secrets
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 from auth.oauth.models import oauth_grants
 from channels.models import carriages
 from ecard.standing import lift_loss, report_loss
+from tests.partners.books import open_book, rows
 from tests.partners.town import HOLDER, LOSER, NEWCOMER, OTHER, PartnerTown, go_and_return, run_partner_town, wait_until
 from tests.partners.wallet_app import RunningWallet, enter_wallet
 from tests.redemption.processes import make_city
@@ -41,12 +41,6 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PartnerTown]:
 @pytest.fixture(scope="module")
 def wallet(town: PartnerTown) -> RunningWallet:
     return enter_wallet(town)
-
-
-def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
-    (file,) = folder.glob("*.sqlite3")
-    with closing(sqlite3.connect(file)) as connection:
-        return connection.execute(query).fetchall()
 
 
 def carriages_of(town: PartnerTown, number: int) -> list[str]:
@@ -228,12 +222,11 @@ def test_a_card_that_is_lost_leads_nowhere_and_is_told_to_be_stopped(town, walle
 def leave_open(town: PartnerTown, wallet: RunningWallet, subject: str, purpose: str, *, seconds_ago: int) -> str:
     """Leave an act in the wallet's book as a wallet leaves it that ended before the answer came."""
     number = f"W-{purpose}-{secrets.token_hex(4)}"
-    with closing(sqlite3.connect(wallet.place.folder / "wallet.sqlite3")) as connection:
+    with open_book(wallet.place.folder) as connection:
         (customer,) = connection.execute("SELECT customer FROM cards WHERE subject = ?", (subject,)).fetchone()
         connection.execute("UPDATE acts SET began = began - 3600")
         began = int(town.now().timestamp()) - seconds_ago
         connection.execute("INSERT INTO acts VALUES (?, ?, ?, NULL, ?)", (number, customer, purpose, began))
-        connection.commit()
     return number
 
 

@@ -5,12 +5,10 @@ Run it with ``-s`` to see the figures.
 
 import contextlib
 import json
-import sqlite3
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
 import httpx
@@ -23,6 +21,7 @@ from cli.story.partner_wallet import WalletPlace
 from core.clock import system_clock
 from ecard.cards import get_card
 from ecard.standing import lift_loss, report_loss
+from tests.partners.books import rows
 from tests.partners.rough_way import Asked, RoughWay, open_way
 from tests.partners.town import HOLDER, LOSER, NEWCOMER, OTHER, App, PartnerTown, run_partner_town, wait_until
 from tests.partners.wallet_app import RunningWallet, WalletApp, enter_wallet
@@ -82,13 +81,6 @@ def wallet(town: PartnerTown, ways: dict[str, RoughWay]) -> Iterator[RunningWall
 
 
 # ── What everybody's books say ───────────────────────────────────────────────────────────────────────────────────
-
-
-def rows(place: Place, query: str) -> list[tuple[Any, ...]]:
-    """Ask a partner's own database."""
-    (file,) = place.folder.glob("*.sqlite3")
-    with closing(sqlite3.connect(file)) as connection:
-        return connection.execute(query).fetchall()
 
 
 def told(town: PartnerTown, query: sa.Select[Any]) -> list[tuple[Any, ...]]:
@@ -151,13 +143,13 @@ def test_of_calls_lost_doubled_late_broken_or_forged_each_act_is_done_once(town,
                 stubbornly(lambda bank=bank: show_and_redeem(town, bank.code()))
     with wallet.app(f"holder-{OTHER}") as app:
         stubbornly(lambda: app.state()[0] == "revoked" or app.journey("unlink", town.robot(OTHER)) is None)
-    wait_until(lambda: not rows(town.place, "SELECT 1 FROM acts WHERE state = 'open'"))
-    wait_until(lambda: not rows(wallet.place, "SELECT 1 FROM acts WHERE result IS NULL"))
+    wait_until(lambda: not rows(town.place.folder, "SELECT 1 FROM acts WHERE state = 'open'"))
+    wait_until(lambda: not rows(wallet.place.folder, "SELECT 1 FROM acts WHERE result IS NULL"))
     one_each = sa.select(carriages.c.channel, carriages.c.card, sa.func.count()).group_by("channel", "card")
     assert [row[2] for row in told(town, one_each)] == [1] * 2 * len(PEOPLE)
-    done = rows(town.place, "SELECT out_request_no FROM acts WHERE state = 'done'")
+    done = rows(town.place.folder, "SELECT out_request_no FROM acts WHERE state = 'done'")
     assert sorted(row[0] for row in done) == numbers_of(town, town.place)
-    done = rows(wallet.place, "SELECT number FROM acts WHERE result NOT IN ('refused', 'unconfirmed')")
+    done = rows(wallet.place.folder, "SELECT number FROM acts WHERE result NOT IN ('refused', 'unconfirmed')")
     assert sorted(row[0] for row in done) == numbers_of(town, wallet.place)
     assert set(ways["calls"].seen) == {"all", "", *CALLS}
     sys.stdout.write(f"\ncalls of both partners: {dict(ways['calls'].seen)}\n")
@@ -196,7 +188,8 @@ def test_partners_that_lose_double_shuffle_and_are_down_end_where_the_service_is
     wait_until(lambda: len(news_of(town, town.place)) >= MOVES and len(news_of(town, wallet.place)) >= MOVES)
     begun = time.monotonic()
     for name, place in places.items():
-        wait_until(lambda place=place: sorted(r[0] for r in rows(place, "SELECT id FROM news")) == news_of(town, place))
+        kept = "SELECT id FROM news ORDER BY id"
+        wait_until(lambda place=place, kept=kept: [row[0] for row in rows(place.folder, kept)] == news_of(town, place))
         wait_until(lambda place=place: standings_in(place) == Counter(standing.values()))
         ways[f"to {name}"].release()  # what comes last of all is old, and undoes nothing
         assert standings_in(place) == Counter(standing.values())
@@ -207,4 +200,4 @@ def test_partners_that_lose_double_shuffle_and_are_down_end_where_the_service_is
 
 
 def standings_in(place: Place) -> Counter[str]:
-    return Counter(row[0] for row in rows(place, "SELECT standing FROM cards"))
+    return Counter(row[0] for row in rows(place.folder, "SELECT standing FROM cards"))

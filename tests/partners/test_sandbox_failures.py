@@ -1,9 +1,7 @@
 """The sandbox's failure switches against real partner processes: bank and wallet outlast what goes wrong on purpose."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +9,7 @@ import httpx
 import pytest
 from ecard_client import Partner, SigningKey, sm2, tokens
 
+from tests.partners.books import rows
 from tests.partners.town import PartnerTown, run_partner_town, wait_until
 from tests.partners.wallet_app import RunningWallet, enter_wallet
 from tests.redemption.processes import make_city
@@ -68,9 +67,7 @@ def developer(request: pytest.FixtureRequest, town: PartnerTown, wallet: Running
     registered = json.loads((folder / "registered.json").read_text())
 
     def news() -> list[str]:
-        (file,) = folder.glob("*.sqlite3")
-        with closing(sqlite3.connect(file)) as connection:
-            return [row[0] for row in connection.execute("SELECT id FROM news ORDER BY position")]
+        return [row[0] for row in rows(folder, "SELECT id FROM news ORDER BY position")]
 
     with httpx.Client(base_url=town.issuer, timeout=30, trust_env=False) as http:
         calls = calls_of(town, registered, sm2.read_key((folder / "keys" / key).read_bytes()), http)

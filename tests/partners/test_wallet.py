@@ -1,7 +1,6 @@
 """The wallet as a process of its own, in a second language, over the public API alone: from the link to its end."""
 
 import json
-import sqlite3
 import subprocess
 from datetime import UTC, datetime
 
@@ -11,6 +10,7 @@ import pytest
 from ecard.cards import get_card
 from ecard.standing import lift_loss, report_loss
 from tests.partners import wallets
+from tests.partners.books import open_book
 from tests.partners.wallets import Refused, copy_of, draw_keys, forget, register_wallet, require_wallet, start
 from tests.persons import make_person
 
@@ -302,8 +302,8 @@ def test_keys_that_exist_are_not_drawn_over(wallet):
 
 def test_no_number_and_no_name_is_in_its_database(wallet, linked):
     person = make_person(1)
-    with sqlite3.connect(wallet.database) as database:
-        dump = "\n".join(database.iterdump())
+    with open_book(wallet.folder) as connection:
+        dump = "\n".join(connection.iterdump())
     assert person.social_security_number not in dump
     assert person.name not in dump
 

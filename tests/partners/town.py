@@ -170,7 +170,7 @@ class PartnerTown:
             "--pause",
             "1",
             "--slow-seconds",
-            "11",
+            str(slow_seconds),
         ]
         command = [sys.executable, "-m", "bank", "run", str(self.place.folder), *ports]
         log = self.folder / "bank.log"
