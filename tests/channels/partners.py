@@ -111,3 +111,7 @@ def make_partner(service: Service, standing: str = "live", **application: Any) -
     for step in WAY_UP[standing]:
         move(service, partner.channel, step)
     return partner
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> None:
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text

@@ -10,7 +10,7 @@ from channels.models import business_keys, carriages
 from ecard.standing import lift_loss, report_loss
 from qr.models import card_faces, redemptions
 from tests.channels.carriers import AppWithLink, CarryingApp, make_carrying, new_number
-from tests.channels.partners import PartnerApp, add_certificate, move
+from tests.channels.partners import PartnerApp, add_certificate, move, refused
 from tests.oauth.conftest import both, fresh
 from tests.oauth.holder import Holder, make_holder
 
@@ -41,10 +41,6 @@ def chip_of(holder: Holder) -> str:
 def stand(holder: Holder, act) -> None:
     with holder.service.database.transaction() as connection:
         act(holder.service.runtime.ground, connection, chip_of(holder), actor="test")
-
-
-def refused(answer, status: int, code: str) -> None:
-    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
 
 
 def result_of(answer) -> str:

@@ -12,7 +12,7 @@ from core.clock import from_millis, to_text
 from core.database import metadata
 from tests.channels.carriers import make_carrying, new_number
 from tests.channels.news_of_tests import with_post
-from tests.channels.partners import change, move
+from tests.channels.partners import change, move, refused
 from tests.channels.test_webhooks import URL, Answers
 from tests.channels.trials import CLOCK, SANDBOX, make_trial
 from tests.oauth.conftest import both, fresh
@@ -39,10 +39,6 @@ def linked(trial):
 
 def put(trial, seconds):
     return trial.ask("PUT", CLOCK, offset_seconds=seconds)
-
-
-def refused(answer, status, code):
-    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
 
 
 def contents(service):

@@ -18,7 +18,7 @@ from qr.statements.errors import StatementChanged
 from qr.statements.making import make_statement
 from sm import city_keys
 from sm.der import write_pem
-from tests.channels.partners import make_partner
+from tests.channels.partners import make_partner, refused
 from tests.service import START, Service, running_service
 from tests.statements.channels import make_showing, owner_of, shown_in
 from tests.statements.records import DAY as DATE
@@ -54,10 +54,6 @@ def show(app, count: int) -> None:
 
 def fetch(app, day=DAY, behind=""):
     return app.partner.send("GET", f"{STATEMENTS}/{day}{behind}")
-
-
-def refused(answer, status: int, code: str) -> None:
-    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
 
 
 def rows_of(answer) -> list[dict[str, str]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import sqlalchemy as sa
 
 from cli.browser import Browser, Page
 from cli.story.login import form_of
@@ -14,7 +15,6 @@ from tests.oauth.clients_of_tests import answer_of
 from tests.service import ISSUER, Service
 
 CARDS, TILL, SANDBOX = "/v1/sandbox/cards", "/v1/sandbox/redemptions", "/v1/sandbox"
-
 CLOCK = "/v1/sandbox/clock"
 
 
@@ -85,3 +85,9 @@ class Trial:
 
 def make_trial(service: Service, *, pages: Any = None, **application: Any) -> Trial:
     return Trial(make_carrying(service, "sandbox", **application), pages or service.app)
+
+
+def rows(service: Service, table: sa.Table, *columns: str) -> list[Any]:
+    """Look at what stands in a table."""
+    with service.database.transaction() as connection:
+        return list(connection.execute(sa.select(*(table.c[name] for name in columns))))
