@@ -43,6 +43,7 @@ def measure(name: str, service: Service, rows: int) -> None:
     receiving, sending = FORK.Pipe(duplex=False)
     maker = FORK.Process(target=make, args=(service, sending))
     maker.start()
+    sending.close()  # or nobody would hear of it that the maker has died
     beside = redeem_while(service, maker.is_alive, phone, till)
     seconds, before, peak = receiving.recv()
     maker.join()
