@@ -1,8 +1,5 @@
 """Many at once: one carriage, one answer for a number, and no code taken after its link has ended."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 import sqlalchemy as sa
 
@@ -10,6 +7,7 @@ from auth.login.endings import end_link
 from channels.models import carriages
 from qr.models import card_faces, redemptions
 from tests.channels.carriers import CarryingApp, make_carrying
+from tests.enrollment.together import together
 from tests.oauth.conftest import MANY_A_MINUTE
 from tests.oauth.holder import make_holder
 from tests.service import running_service
@@ -24,20 +22,9 @@ def app(request, tmp_path) -> CarryingApp:
         yield make_carrying(service)
 
 
-def at_once(acts) -> list:
-    barrier = threading.Barrier(len(acts))
-
-    def run(act):
-        barrier.wait()
-        return act()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return [done.result() for done in [pool.submit(run, act) for act in acts]]
-
-
 def test_of_many_who_sign_at_once_one_makes_the_carriage(app):
     linked = app.link(make_holder(app.service))
-    answers = at_once([lambda number=number: linked.sign(f"B-{number}") for number in range(AT_ONCE)])
+    answers = together(*[lambda number=number: linked.sign(f"B-{number}") for number in range(AT_ONCE)])
     assert {answer.status_code for answer in answers} <= {201, 409}
     assert len({answer.json()["id"] for answer in answers if answer.status_code == 201}) == 1
     with app.service.database.transaction() as connection:
@@ -48,7 +35,7 @@ def test_of_many_who_sign_at_once_one_makes_the_carriage(app):
 
 def test_one_number_sent_many_times_at_once_has_one_answer(app):
     linked = app.link(make_holder(app.service))
-    answers = at_once([lambda: linked.sign("B-1") for _ in range(AT_ONCE)])
+    answers = together(*[lambda: linked.sign("B-1")] * AT_ONCE)
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.text for answer in answers}) == 1
 
@@ -69,7 +56,7 @@ def test_no_code_is_taken_after_its_link_has_ended(app, kind):
         def take(code=code):
             return till.redeem(code, "medical").json()
 
-        verdicts.append(at_once([end, take])[1])
+        verdicts.append(together(end, take)[1])
         late = till.redeem(code, "medical").json()["code"]
         assert late in {"already_used", "unknown"}
     with service.database.transaction() as connection:
@@ -91,6 +78,6 @@ def test_a_pause_beside_an_end_or_a_new_signature_never_waits_crosswise(app):
         def end(carriage=carriage, whole=whole):
             return app.partner.send("POST", f"/v1/carriages/{carriage}/end", whole)
 
-        answers = at_once([pause, newer.sign if number % 2 else end])
+        answers = together(pause, newer.sign if number % 2 else end)
         assert {answer.status_code for answer in answers} <= {200, 201, 409}
         end()
